@@ -1,0 +1,42 @@
+"""The record every later stage reads: candles by symbol, indexed by the moment each row became known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+PRICE_COLUMNS = ("open", "high", "low", "close")
+REQUIRED_COLUMNS = (*PRICE_COLUMNS, "volume")
+OPTIONAL_COLUMNS = ("trades", "taker_buy_volume")
+
+
+@dataclass(frozen=True)
+class Candles:
+    """The bars of one symbol.
+
+    Attributes:
+        symbol: name of the instrument.
+        interval: length of a bar.
+        frame: float64 `open high low close volume` and any of `trades taker_buy_volume`, strictly increasing
+            `datetime64[ms, UTC]` index named `close_time`. Row t holds nothing later than t. A missing bar is a
+            missing row, never a filled one.
+    """
+
+    symbol: str
+    interval: pd.Timedelta
+    frame: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def segments(self) -> list[slice]:
+        """Row ranges without a missing bar inside, in order; together they cover the frame."""
+        if len(self) == 0:
+            return []
+        breaks = np.flatnonzero(np.diff(self.frame.index.asi8) != self.interval // pd.Timedelta(1, "ms")) + 1
+        edges = [0, *breaks.tolist(), len(self)]
+        return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+Market = dict[str, Candles]
+"""Symbol → Candles; all symbols share one bar interval."""
