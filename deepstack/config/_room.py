@@ -6,4 +6,4 @@ from pydantic import BaseModel, ConfigDict
 class Room(BaseModel):
     """One section of a config file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)

@@ -12,8 +12,12 @@ Baseline = Literal["take_all", "logistic", "random_forest", "gradient_boosting"]
 class EvaluationConfig(Room):
     """Threshold, baselines and uncertainty."""
 
-    min_coverage: float = Field(0.1, gt=0.0, le=1.0, description="the threshold must take at least this share of validation candidates")
-    baselines: tuple[Baseline, ...] = ("take_all", "logistic", "random_forest", "gradient_boosting")
+    min_coverage: float = Field(
+        0.1, gt=0.0, le=1.0, description="the threshold must take at least this share of validation candidates"
+    )
+    baselines: tuple[Baseline, ...] = Field(
+        ("take_all", "logistic", "random_forest", "gradient_boosting"), description="what the network is compared with"
+    )
     bootstrap_resamples: int = Field(1000, ge=100, description="block bootstrap resamples behind every interval")
     risk_share: float = Field(0.01, gt=0.0, le=1.0, description="share of equity risked a trade (1 R)")
     permutation_rows: int = Field(2000, ge=100, description="test rows used for the importance of feature groups")

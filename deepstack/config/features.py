@@ -10,7 +10,12 @@ class FeaturesConfig(Room):
 
     groups: tuple[str, ...] = Field((), description="feature groups to use; none means every group the data allows")
     exclude: tuple[str, ...] = Field((), description="feature names to leave out")
-    clip_quantile: float = Field(0.001, ge=0.0, lt=0.5, description="each tail of the training distribution beyond this is clipped")
+    clip_quantile: float = Field(
+        0.001, ge=0.0, lt=0.5, description="each tail of the training distribution beyond this is clipped"
+    )
     max_correlation: float = Field(
-        0.999, gt=0.0, le=1.0, description="of two features whose absolute training correlation exceeds this, the later is dropped"
+        0.999,
+        gt=0.0,
+        le=1.0,
+        description="of two features whose absolute training correlation exceeds this, the later is dropped",
     )

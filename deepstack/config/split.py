@@ -12,10 +12,12 @@ class SplitConfig(Room):
 
     train: float = Field(0.6, gt=0.0, lt=1.0, description="share of samples for training")
     validation: float = Field(0.15, gt=0.0, lt=1.0, description="share of samples for early stopping and the threshold")
-    embargo_bars: int = Field(24, ge=0, description="bars left empty before each cut, beyond the purge by label interval")
+    embargo_bars: int = Field(
+        24, ge=0, description="bars left empty before each cut, beyond the purge by label interval"
+    )
 
     @model_validator(mode="after")
     def _leave_a_test_slice(self) -> Self:
         if self.train + self.validation >= 1.0:
-            raise ValueError(f"train + validation must be below 1, received {self.train + self.validation:g}")
+            raise ValueError(f"train + validation below 1, received {self.train + self.validation:g}")
         return self

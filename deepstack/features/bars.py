@@ -33,8 +33,24 @@ class Bars:
     def __len__(self) -> int:
         return len(self.close)
 
+    def part(self, rows: slice) -> "Bars":
+        """A contiguous run of these bars (views, nothing shared so far is carried over)."""
+        return Bars(
+            open=self.open[rows],
+            high=self.high[rows],
+            low=self.low[rows],
+            close=self.close[rows],
+            volume=self.volume[rows],
+            close_ms=self.close_ms[rows],
+            interval_ms=self.interval_ms,
+            extra={name: column[rows] for name, column in self.extra.items()},
+            peers=None if self.peers is None else self.peers[rows],
+        )
+
     def once(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The series `key`, computed at the first request and shared afterwards; callers must not write to it."""
+        """The series `key`, computed at the first request and shared afterwards, read-only."""
         if key not in self._shared:
-            self._shared[key] = compute()
+            series = compute()
+            series.flags.writeable = False
+            self._shared[key] = series
         return self._shared[key]

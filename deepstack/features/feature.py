@@ -28,3 +28,7 @@ class Feature:
     lookback_bars: int
     compute: Callable[[Bars], np.ndarray]
     needs: tuple[str, ...] = ()
+
+    def on(self, bars: Bars) -> np.ndarray:
+        """`compute(bars)`, computed once a run of bars: how one feature builds on another."""
+        return bars.once(("feature", self.name), lambda: self.compute(bars))

@@ -1,0 +1,69 @@
+"""The `deepstack` command: its sub-commands, and the one place where an error becomes a line and an exit code."""
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from deepstack import __version__
+from deepstack.cli import data, evaluate, features, models, plan, predict, run
+from deepstack.errors import DeepstackError
+
+app = typer.Typer(
+    name="deepstack",
+    help="Very deep Keras models for candle data, judged honestly and exported for TensorFlow Serving.\n\n"
+    "Exit codes: 0 done, 2 something to mend (one line on stderr), 130 interrupted or not confirmed. "
+    "DEEPSTACK_DEBUG=1 adds the traceback.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("plan")(plan.plan)
+app.command("data")(data.data)
+app.command("features")(features.features)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.command("models")(models.models)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command (`sys.argv` by default) and exit: 0 done, 2 user error, 130 interrupted."""
+    _quieten_tensorflow()
+    try:
+        app(arguments, prog_name="deepstack")
+    except DeepstackError as error:
+        if os.environ.get("DEEPSTACK_DEBUG") == "1":
+            raise
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _quieten_tensorflow() -> None:
+    """Settings TensorFlow and Keras read once, at their import."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    # A ~/.keras/keras.json that names another backend would leave the TensorFlow parts without theirs.
+    os.environ["KERAS_BACKEND"] = "tensorflow"

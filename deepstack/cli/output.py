@@ -1,0 +1,77 @@
+"""Tables a command leaves in a file: refused early when they cannot be written, and whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepstack.artifact.atomic import write_atomic
+from deepstack.errors import DeepstackError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deepstack.features.table import FeatureTable
+
+_ROWS_A_GROUP = 65_536
+
+
+def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse, before any work is done, a file that could not be written at the end of it.
+
+    Raises:
+        DeepstackError: the suffix is none of `suffixes`, or the folder is missing or may not be written to.
+    """
+    if path.suffix not in suffixes:
+        raise DeepstackError(
+            f"--out {path}",
+            expected=f"a name ending in {' or '.join(suffixes)}",
+            received=repr(path.suffix),
+            remedy=f"--out {path.stem or 'table'}{suffixes[0]}",
+        )
+    folder = path.absolute().parent
+    if not folder.is_dir() or path.is_dir() or not os.access(folder, os.W_OK):
+        raise DeepstackError(
+            f"--out {path}",
+            expected="a file in an existing folder you may write to",
+            received="a folder" if path.is_dir() else f"{folder}, {'read-only' if folder.is_dir() else 'missing'}",
+            remedy="another place",
+        )
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write CSV or Parquet by the suffix of `path`, without the index, in one step.
+
+    Raises:
+        ArtifactError: the disk is full or read-only; an older file at `path` then stays.
+    """
+    if path.suffix == ".parquet":
+        write_atomic(path, lambda part: table.to_parquet(part, index=False))
+    else:
+        write_atomic(path, lambda part: table.to_csv(part, index=False))
+
+
+def write_features(table: "FeatureTable", path: Path) -> None:
+    """Write `close_time`, `symbol` and the float32 features as Parquet, one row group at a time to spare memory.
+
+    Raises:
+        ArtifactError: the disk is full or read-only; an older file at `path` then stays.
+    """
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema(
+        [("close_time", pa.timestamp("ms", "UTC")), ("symbol", pa.dictionary(pa.int16(), pa.string()))]
+        + [(name, pa.float32()) for name in table.names]
+    )
+
+    def write(part: Path) -> None:
+        with parquet.ParquetWriter(part, schema) as writer:
+            for start in range(0, len(table), _ROWS_A_GROUP):
+                rows = slice(start, start + _ROWS_A_GROUP)
+                symbols = pa.DictionaryArray.from_arrays(pa.array(table.symbol[rows]), list(table.symbols))
+                times = pa.array(table.times[rows].astype("datetime64[ms]"), pa.timestamp("ms", "UTC"))
+                columns = np.ascontiguousarray(table.values[rows].T)
+                writer.write_table(pa.table([times, symbols, *map(pa.array, columns)], schema=schema))
+
+    write_atomic(path, write)

@@ -1,0 +1,39 @@
+"""`deepstack predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepstack.cli import market as candles
+from deepstack.cli import options
+from deepstack.cli.output import check_output, write_table
+from deepstack.cli.progress import show_progress
+
+
+def predict(
+    artifact: options.ArtifactFolder,
+    data: options.RequiredData,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Table to write: .csv or .parquet.")],
+    repair: options.Repair = None,
+) -> None:
+    """Score the trades in candles.
+
+    One row a candidate trade: its probability of winning and the decision of a finished artifact.
+
+    \b
+    Examples:
+      deepstack predict artifacts/my_run --data candles/ --out signals.csv
+      deepstack predict artifacts/my_run --data BTCUSDT-1h.csv --out signals.parquet
+    """
+    check_output(out, (".csv", ".parquet"))
+    from deepstack.artifact.load import open_artifact
+
+    opened = open_artifact(artifact)
+    from deepstack.pipeline.predict import predict as predict_market
+
+    with show_progress() as progress:
+        market = candles.read(data, opened.config.data, repair, progress)
+        table = predict_market(artifact, market)
+    write_table(table, out)
+    print(f"{len(table)} rows: {out}")

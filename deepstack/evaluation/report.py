@@ -1,0 +1,116 @@
+"""What a run leaves behind to be read: report.json for programs, report.html and plots/*.png for people."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from deepstack.evaluation.table import comparison_rows
+
+SCHEMA_VERSION = 1
+
+
+def write_report(folder: Path, report: Mapping[str, Any], figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """Write `report.json`, `report.html` and `plots/<name>.png`.
+
+    Args:
+        folder: an existing folder.
+        report: what report.json shall hold, in plain or numpy values; `schema_version` is added.
+        figures: file name without suffix → figure, shown in this order; drawn by `plots`.
+
+    Returns:
+        The report as written.
+
+    Raises:
+        TypeError: a value that JSON cannot hold.
+    """
+    written = {"schema_version": SCHEMA_VERSION, **json_ready(report)}
+    (folder / "report.json").write_text(json.dumps(written, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    images = {name: _png(figure) for name, figure in figures.items()}
+    (folder / "plots").mkdir(exist_ok=True)
+    for name, image in images.items():
+        (folder / "plots" / f"{name}.png").write_bytes(image)
+    (folder / "report.html").write_text(render_html(written, images), encoding="utf-8")
+    return written
+
+
+def json_ready(value: Any) -> Any:
+    """The value in types strict JSON has; a figure that is not finite is undefined and becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.generic):
+        return json_ready(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise TypeError(f"a report cannot hold {type(value).__name__}: {value!r}")
+
+
+def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
+    """One self-contained page: styles and PNG images inside, nothing fetched.
+
+    Args:
+        report: as in report.json; sections it lacks are left out.
+        images: name → PNG.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    blocks = {"network": report["test"], **report.get("baselines", {})}
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        models=[name.replace("_", " ") for name in blocks],
+        rows=comparison_rows(blocks),
+        facts={
+            name: _flat(report[name]) for name in ("data", "features", "samples", "model", "timing_s") if name in report
+        },
+        extras={
+            name: _show(report[name])
+            for name in ("trials", "epochs", "train_samples_per_s", "peak_rss_mb")
+            if report.get(name) is not None
+        },
+        config=json.dumps(report.get("config", {}), indent=2),
+        images={name: base64.b64encode(image).decode("ascii") for name, image in images.items()},
+    )
+
+
+def _flat(section: Mapping[str, Any]) -> dict[str, str]:
+    return {name.replace("_", " "): _show(value) for name, value in section.items()}
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_show(item) for item in value) or "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_show(item)}" for name, item in value.items()) or "–"
+    return str(value) or "–"
+
+
+def _png(figure: Figure) -> bytes:
+    """The figure as PNG, without the writer's version and date, so that equal runs give equal files."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,107 @@
+"""The network beside its baselines, figure by figure: the one table that the report, the terminal and the docs show."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of every model.
+
+    Attributes:
+        label: what a reader calls it, with its unit.
+        cells: formatted, in the order of the models; an undefined figure is a dash.
+        best: which cells hold the best figure; none where bigger is neither better nor worse.
+    """
+
+    label: str
+    cells: list[str]
+    best: list[bool]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+# key, label, format, and +1 where more is better, -1 where less is, 0 where neither
+_FIGURES: tuple[tuple[str, str, Callable[[float], str], int], ...] = (
+    ("auc", "AUC", _three, +1),
+    ("log_loss", "Log-loss (nats)", _four, -1),
+    ("brier", "Brier score", _four, -1),
+    ("ece", "Calibration error (ECE)", _four, -1),
+    ("threshold", "Threshold", _three, 0),
+    ("coverage", "Coverage", _percent, 0),
+    ("trades_taken", "Trades taken", _count, 0),
+    ("win_rate", "Win rate", _percent, +1),
+    ("expectancy_r", "Expectancy (R a trade)", _signed, +1),
+    ("profit_factor", "Profit factor", _three, +1),
+    ("sharpe", "Sharpe (a year)", _three, +1),
+    ("sortino", "Sortino (a year)", _three, +1),
+    ("max_drawdown", "Maximum drawdown", _percent, +1),
+    ("total_return", "Total return", _percent, +1),
+    ("accuracy", "Accuracy", _percent, +1),
+    ("recall", "Recall", _percent, 0),
+    ("f1", "F1", _three, 0),
+)
+
+
+def comparison_rows(blocks: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """One row a figure.
+
+    Args:
+        blocks: model → its block of figures, the network first.
+    """
+    rows = []
+    for key, label, show, better in _FIGURES:
+        values = [block.get(key) for block in blocks.values()]
+        if all(value is None for value in values):
+            continue
+        defined = [value for value in values if value is not None]
+        best = max(defined, key=lambda value: better * value)
+        marks = [bool(better) and len(set(defined)) > 1 and value == best for value in values]
+        rows.append(Row(label, [_cell(block, key, show) for block in blocks.values()], marks))
+    return rows
+
+
+def _cell(block: Mapping[str, Any], key: str, show: Callable[[float], str]) -> str:
+    if block.get(key) is None:
+        return "–"
+    interval = block.get(f"{key}_ci95")
+    return show(block[key]) + (f" [{show(interval[0])}, {show(interval[1])}]" if interval else "")
+
+
+def markdown_lines(report: Mapping[str, Any]) -> list[str]:
+    """The verdict and the table as Markdown, which reads as well on a terminal.
+
+    Args:
+        report: a report.json with `verdict`, `test` and `baselines`.
+    """
+    blocks = {"network": report["test"], **report["baselines"]}
+    rows = comparison_rows(blocks)
+    header = ["test slice", *(name.replace("_", " ") for name in blocks)]
+    body = [header, *([row.label, *row.cells] for row in rows)]
+    widths = [max(len(line[k]) for line in body) for k in range(len(header))]
+
+    def line(cells: list[str]) -> str:
+        padded = [cells[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(cells[1:], widths[1:], strict=True))]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:])]) + "|"
+    return [report["verdict"], "", line(header), rule, *(line(cells) for cells in body[1:])]

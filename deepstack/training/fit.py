@@ -1,0 +1,146 @@
+"""The whole training, from an unbuilt model to the weights of its best epoch, on one page."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import keras
+
+from deepstack.config.training import TrainingConfig
+from deepstack.progress import Progress, no_progress
+from deepstack.samples.batches import Samples, training_batches, validation_batches
+from deepstack.training.callbacks import make_callbacks
+from deepstack.training.checkpoint import save_checkpoint
+from deepstack.training.epoch import Clock, check_finite, history_row, train_epoch
+from deepstack.training.history import write_history
+from deepstack.training.losses import SampleLoss, binary_cross_entropy
+from deepstack.training.precision import dtype_policy, resolve_precision
+from deepstack.training.prepare import prepare
+from deepstack.training.resume import assign, begin, model_values, model_variables, run_identity, snapshot
+from deepstack.training.schedules import set_plateau
+from deepstack.training.state import HistoryRow
+from deepstack.training.strategy import check_agreement, distributed, is_chief, lost_worker_reported, make_strategy
+from deepstack.training.validation import validate
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What training leaves.
+
+    Attributes:
+        model: weights of the best epoch; free of any distribution strategy.
+        history: one row an epoch, as in training.csv.
+        steps: optimizer steps taken, over all resumed parts.
+        epochs: epochs finished.
+        batch_size: samples a batch, over all replicas.
+        replicas: devices that shared each batch.
+        precision: Keras dtype policy of the model.
+        first_step_s: seconds from the call to the end of the first step: build, trace, compile and step.
+        train_s: seconds of the whole call.
+        samples_per_s: training samples a second in the steps after the first, without validation; 0 if there were none.
+        stopped_early: validation loss or a callback ended training before the last epoch.
+    """
+
+    model: keras.Model
+    history: list[HistoryRow]
+    steps: int
+    epochs: int
+    batch_size: int
+    replicas: int
+    precision: str
+    first_step_s: float
+    train_s: float
+    samples_per_s: float
+    stopped_early: bool
+
+
+def fit(
+    build: Callable[[], keras.Model],
+    train: Samples,
+    validation: Samples,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    folder: Path,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: Progress = no_progress,
+    loss: SampleLoss | None = None,
+    bytes_per_sample: float | None = None,
+) -> FitResult:
+    """Train a model.
+
+    Args:
+        build: makes the functional model; called under the run's seed, dtype policy and strategy.
+        train: training slice.
+        validation: slice that decides on early stopping and the best weights.
+        config: how to train.
+        seed: of weights, dropout and shuffle.
+        folder: gets `training.csv`, `checkpoints/` and, if asked for, `tensorboard/`.
+        resume: go on from the last checkpoint in `folder`, if there is one; the result is bit-equal to an unbroken
+            run on the same machine and thread count.
+        callbacks: Keras callbacks.
+        progress: told every step, as stage `train`.
+        loss: one value a sample; None is binary cross-entropy with the configured smoothing.
+        bytes_per_sample: activation memory of a training step, for `batch_size: auto`.
+
+    Raises:
+        DeepstackError: a loss that is not finite, a batch that does not fit the data, a checkpoint of another run,
+            a lost worker, a full disk.
+    """
+    clock = Clock()
+    loss = loss or binary_cross_entropy(config.label_smoothing)
+    precision, strategy = resolve_precision(config.precision), make_strategy(config.strategy)
+    chief, checkpoints = is_chief(strategy), folder / "checkpoints"
+    keras.utils.set_random_seed(seed)
+    with lost_worker_reported(strategy), dtype_policy(precision), strategy.scope():
+        run = prepare(build, config, loss, strategy, precision, len(train), seed, bytes_per_sample)
+        identity = run_identity(run, config, seed, train, validation)
+        state, best = begin(checkpoints, run, config, identity, resume=resume, clear=chief)
+        check_agreement(strategy, state.step)
+
+        def save() -> None:
+            if chief:
+                save_checkpoint(checkpoints, snapshot(run, state, best, identity))
+
+        batches = iter(distributed(strategy, partial(training_batches, train, run.plan, state.step, run.last_step)))
+        checks = distributed(strategy, partial(validation_batches, validation, run.plan.batch_size))
+        listeners = make_callbacks(
+            run, state, config, callbacks, progress=progress, tensorboard=folder / "tensorboard" if chief else None
+        )
+        listeners.on_train_begin()
+        while state.step < run.last_step and not state.stopped:
+            epoch = state.step // run.plan.steps_per_epoch
+            listeners.on_epoch_begin(epoch)
+            train_epoch(run, state, batches, listeners, clock, config.checkpoint_every_steps, save)
+            val_loss, val_auc = validate(run.predict_step, checks, validation, loss)
+            check_finite(val_loss, f"validation after epoch {epoch + 1}")
+            row = history_row(run, state, val_loss, val_auc)
+            if state.close_epoch(row, config):
+                best = model_values(run.model)
+            set_plateau(run.schedule, config.schedule, state.plateau_cuts)
+            listeners.on_epoch_end(epoch, row)
+            state.stopped = state.stopped or run.model.stop_training
+            save()
+            if chief:
+                write_history(folder / "training.csv", state.history)
+        listeners.on_train_end()
+    model = run.model
+    if strategy.num_replicas_in_sync > 1:
+        with dtype_policy(precision):
+            model = build()
+    assign(model_variables(model), best)
+    return FitResult(
+        model=model,
+        history=state.history,
+        steps=state.step,
+        epochs=len(state.history),
+        batch_size=run.plan.batch_size,
+        replicas=strategy.num_replicas_in_sync,
+        precision=precision,
+        first_step_s=clock.first_step_s,
+        train_s=clock.elapsed_s,
+        samples_per_s=clock.later_steps * run.plan.samples_per_step / clock.later_s if clock.later_steps else 0.0,
+        stopped_early=state.stopped,
+    )

@@ -1,0 +1,144 @@
+"""Where a step runs: one process, the GPUs of one machine, or several machines (docs/distributed.md)."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from deepstack.errors import ConfigError, DeepstackError
+
+
+class WorkerLostError(DeepstackError):
+    """Another worker of a multi-worker run is gone, so no further step can be taken."""
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """The strategy of `training.strategy`.
+
+    auto: multi_worker if TF_CONFIG names more than one worker, else mirrored on two or more GPUs, else none.
+    mirrored: all GPUs of the machine, or all its logical CPU devices where it has no GPU.
+    none: TensorFlow's default strategy, one replica.
+
+    Raises:
+        ConfigError: multi_worker without a usable TF_CONFIG, or asked for after TensorFlow has started to work.
+    """
+    if name == "auto":
+        name = (
+            "multi_worker"
+            if len(_workers()) > 1
+            else "mirrored"
+            if len(tf.config.list_logical_devices("GPU")) > 1
+            else "none"
+        )
+    if name == "none":
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy([device.name for device in _devices()])
+    if not _workers():
+        raise ConfigError(
+            "TF_CONFIG",
+            expected='JSON with cluster.worker and task, like {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": …}',
+            received=repr(os.environ.get("TF_CONFIG", "")),
+            remedy="setting it on every machine, see docs/distributed.md",
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise ConfigError(
+            "training.strategy multi_worker",
+            expected="to be set up before any other TensorFlow operation of the process",
+            received=str(error),
+            remedy="starting the run in a fresh process",
+        ) from error
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the files of the run."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or resolver.task_type is None:
+        return True
+    has_chief = "chief" in resolver.cluster_spec().as_dict()
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_type == "worker" and resolver.task_id == 0)
+
+
+def replica_numbers(strategy: tf.distribute.Strategy, context: tf.distribute.InputContext) -> range:
+    """Numbers of the replicas fed by one process, in the order in which the strategy gathers them."""
+    local = strategy.num_replicas_in_sync // context.num_input_pipelines
+    return range(context.input_pipeline_id * local, (context.input_pipeline_id + 1) * local)
+
+
+def distributed(
+    strategy: tf.distribute.Strategy, batches: Callable[[range, int], tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
+    """Batches for this process alone: `batches(replica numbers of the process, replicas in all)` is its dataset.
+
+    Each process gathers only its own rows by index, so no row crosses the network.
+    """
+    total = strategy.num_replicas_in_sync
+    return strategy.distribute_datasets_from_function(
+        lambda context: batches(replica_numbers(strategy, context), total)
+    )
+
+
+@contextmanager
+def lost_worker_reported(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Turn the failure of a collective operation into one line that says what to do.
+
+    Raises:
+        WorkerLostError: a peer went away inside the block.
+    """
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
+        raise WorkerLostError(
+            "multi_worker",
+            expected=f"all {strategy.num_replicas_in_sync} replicas to answer",
+            received=f"{type(error).__name__}: {error.message.splitlines()[0]}",
+            remedy="starting every worker again with --resume: the run goes on from its last checkpoint",
+        ) from error
+
+
+def check_agreement(strategy: tf.distribute.Strategy, step: int) -> None:
+    """Make sure that every process of the run starts at the same step.
+
+    Raises:
+        ConfigError: the processes found different checkpoints.
+    """
+    steps = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(step, tf.int64))
+    total, replicas = int(strategy.reduce(tf.distribute.ReduceOp.SUM, steps, axis=None)), strategy.num_replicas_in_sync
+    if total != step * replicas:
+        raise ConfigError(
+            "multi_worker --resume",
+            expected="the same checkpoint on every worker",
+            received=f"step {step} here, {total / replicas:g} on average",
+            remedy="an --out folder that all workers share",
+        )
+
+
+def _devices() -> list[tf.config.LogicalDevice]:
+    return tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+
+
+def _workers() -> list[str]:
+    text = os.environ.get("TF_CONFIG", "")
+    if not text:
+        return []
+    try:
+        cluster = json.loads(text)["cluster"]
+        return [*cluster.get("chief", []), *cluster.get("worker", [])]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            "TF_CONFIG",
+            expected="JSON with a cluster",
+            received=repr(text),
+            remedy="see docs/distributed.md for its form",
+        ) from error

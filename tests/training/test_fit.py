@@ -1,0 +1,118 @@
+"""The whole training: it learns, keeps the best epoch, feeds callbacks, and stops where it must."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+from deepstack.config.training import TrainingConfig
+from deepstack.errors import ConfigError
+from deepstack.samples.batches import Samples
+from deepstack.training.epoch import DivergedError
+from deepstack.training.fit import fit
+from deepstack.training.resume import model_values
+
+
+def make_samples(rows=600, noise=0.2):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 4)).astype(np.float32)
+    y = (x[:, 0] - x[:, 1] + noise * rng.normal(size=rows) > 0).astype(np.float32)
+    weight, index = rng.uniform(0.5, 1.5, rows).astype(np.float32), np.arange(rows)
+    return tuple(Samples(x, index[part], y[part], weight[part]) for part in (slice(0, 400), slice(400, rows)))
+
+
+def make_model():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dropout(0.1)(keras.layers.Dense(16, activation="relu")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(1, name="logit", dtype="float32")(x))
+
+
+def train(folder, *, samples=None, model=make_model, seed=5, **more):
+    options = {key: more.pop(key) for key in ("resume", "callbacks", "progress") if key in more}
+    config = TrainingConfig(**{"batch_size": 64, "epochs": 6, "learning_rate": 0.02, **more})
+    return fit(model, *(samples or make_samples()), config, seed=seed, folder=folder, **options)
+
+
+def test_it_learns_and_says_how(tmp_path):
+    result = train(tmp_path)
+    assert result.history[-1]["val_auc"] > 0.95
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    assert (result.steps, result.epochs, result.batch_size, result.precision) == (36, 6, 64, "float32")
+    assert 0 < result.first_step_s < result.train_s
+    assert result.samples_per_s > 0
+    with (tmp_path / "training.csv").open() as file:
+        written = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    assert written == result.history
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
+    one, two, other = (model_values(train(tmp_path, epochs=1, seed=seed).model) for seed in (5, 5, 6))
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+def test_the_best_epoch_is_kept_when_the_others_are_worse(tmp_path):
+    train_slice, validation = make_samples()
+    opposite = Samples(validation.x, validation.index, 1 - validation.y, validation.weight)
+    result = train(tmp_path, samples=(train_slice, opposite), epochs=20, early_stopping_epochs=3)
+    losses = [row["val_loss"] for row in result.history]
+    assert result.stopped_early
+    assert losses.index(min(losses)) == len(losses) - 4
+    logits = result.model.predict(validation.x[validation.index], verbose=0)[:, 0].astype(np.float64)
+    found = np.logaddexp(0, logits) - opposite.y * logits
+    assert np.average(found, weights=validation.weight) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_callbacks_see_the_run_and_may_end_it(tmp_path):
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((batch, set(logs)))
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, set(logs)))
+            self.model.stop_training = epoch == 1
+
+    told = []
+    result = train(tmp_path, callbacks=[Watch()], progress=lambda *call: told.append(call[:3]), tensorboard=True)
+    assert (result.epochs, result.stopped_early) == (2, True)
+    assert seen[:2] == [(0, {"loss"}), (1, {"loss"})]
+    assert {"loss", "val_loss", "val_auc", "lr", "seconds", "samples_per_s"} <= seen[-1][1]
+    assert told == [("train", step, 36) for step in range(1, 13)]
+    assert list((tmp_path / "tensorboard").rglob("events.*"))
+
+
+def test_a_finished_run_resumes_to_its_end_and_another_run_is_refused(tmp_path):
+    whole = train(tmp_path, epochs=2)
+    again = train(tmp_path, epochs=2, resume=True)
+    assert (again.steps, again.history) == (whole.steps, whole.history)
+    assert all(np.array_equal(a, b) for a, b in zip(model_values(whole.model), model_values(again.model), strict=True))
+    with pytest.raises(ConfigError, match="another run, at step 12"):
+        train(tmp_path, epochs=3, resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_the_remedy(tmp_path):
+    train_slice, validation = make_samples()
+    x = train_slice.x.copy()
+    x[7] = np.inf
+    broken = Samples(x, train_slice.index, train_slice.y, train_slice.weight)
+    with pytest.raises(DivergedError, match=r"training step \d: expected a finite loss, received nan .*learning_rate"):
+        train(tmp_path, samples=(broken, validation))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lamb", "lion", "sgd"])
+def test_every_optimizer_learns(tmp_path, optimizer):
+    rate = 0.003 if optimizer == "lion" else 0.05
+    result = train(tmp_path, optimizer=optimizer, learning_rate=rate, epochs=3, batch_size="auto", memory_gb=1e-5)
+    assert result.history[-1]["val_loss"] < 0.6
+    assert result.batch_size in (16, 32, 64)
+
+
+def test_half_precision_computes_in_halves_and_returns_float32_logits(tmp_path):
+    result = train(tmp_path, precision="mixed_float16", epochs=3)
+    assert result.model.layers[1].compute_dtype == "float16"
+    assert result.model.output.dtype == "float32"
+    assert result.history[-1]["val_auc"] > 0.9
+    assert keras.config.dtype_policy().name == "float32"
