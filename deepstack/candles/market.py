@@ -1,6 +1,7 @@
 """The record every later stage reads: candles by symbol, indexed by the moment each row became known."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -33,9 +34,9 @@ class Candles:
         """Row ranges without a missing bar inside, in order; together they cover the frame."""
         if len(self) == 0:
             return []
-        breaks = np.flatnonzero(np.diff(self.frame.index.asi8) != self.interval // pd.Timedelta(1, "ms")) + 1
+        breaks = np.flatnonzero(np.diff(pd.DatetimeIndex(self.frame.index).asi8) != self.interval // pd.Timedelta(1, "ms")) + 1
         edges = [0, *breaks.tolist(), len(self)]
-        return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(edges)]
 
 
 Market = dict[str, Candles]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from deepstack.candles.market import OPTIONAL_COLUMNS, Market
+from deepstack.candles.market import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Market
 from deepstack.features.bars import Bars
 
 
@@ -18,7 +18,11 @@ def bars_of(market: Market, symbol: str, tail: int | None = None) -> Bars:
     candles = market[symbol]
     frame = candles.frame if tail is None else candles.frame.iloc[-tail:]
     close_ms = _clock(frame)
-    column = {name: frame[name].to_numpy(dtype=np.float64) for name in frame.columns}
+    column = {
+        name: np.ascontiguousarray(frame[name].to_numpy(dtype=np.float64))
+        for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+        if name in frame.columns
+    }
     return Bars(
         open=column["open"],
         high=column["high"],

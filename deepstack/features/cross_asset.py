@@ -129,7 +129,7 @@ def _lead(bars: Bars, k: int) -> np.ndarray:
 
 
 def _lagged(k: int) -> Feature:
-    formula = f"market return {k - 1} bars ago / its sigma of 100 x correlation over 100 of returns with it {k} bars before"
+    formula = f"market return {k - 1} bars ago / its sigma of 100 x correlation over 100 of return and it {k} bars back"
 
     def compute(b: Bars) -> np.ndarray:
         return _lead(b, k) * roll.ratio(roll.lag(_market(b), k - 1), _market_sigma(b, SIGMA_BARS))

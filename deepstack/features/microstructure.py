@@ -8,11 +8,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from deepstack.features import _rolling as roll
 from deepstack.features._measures import ATR_LOOKBACK, in_atr, log_ratio, price_change
 from deepstack.features._shared import log_return, volatility
+from deepstack.features._spreads import abdi_ranaldo, corwin_schultz, roll_spread, unmoved, zero_return_spread
 from deepstack.features.bars import Bars
 from deepstack.features.feature import Feature
 from deepstack.features.volume import mean_volume
@@ -21,44 +22,7 @@ REFERENCE_BARS = 100
 BULK_BARS = 50
 TRADES, TAKER = ("trades",), ("taker_buy_volume",)
 
-_CORWIN_SCHULTZ = 3.0 - 2.0 * math.sqrt(2.0)
-
 Series = Callable[[Bars], np.ndarray]
-
-
-def _roll_spread(bars: Bars) -> np.ndarray:
-    """Roll (1984): 2 sqrt(-cov of successive returns), 0 where the covariance is positive. Lookback 102."""
-
-    def compute() -> np.ndarray:
-        r = log_return(bars)
-        return 2.0 * np.sqrt(np.maximum(-roll.covariance(r, roll.lag(r, 1), 100), 0.0))
-
-    return bars.once("roll_spread", compute)
-
-
-def _corwin_schultz(bars: Bars) -> np.ndarray:
-    """Corwin & Schultz (2012) from two bars, negative estimates as 0; no gap adjustment. Lookback 2."""
-
-    def compute() -> np.ndarray:
-        high, low = np.maximum(bars.high, roll.lag(bars.high, 1)), np.minimum(bars.low, roll.lag(bars.low, 1))
-        single = np.log(bars.high / bars.low) ** 2
-        beta, gamma = single + roll.lag(single, 1), np.log(high / low) ** 2
-        alpha = np.sqrt(beta) * (math.sqrt(2.0) - 1.0) / _CORWIN_SCHULTZ - np.sqrt(gamma / _CORWIN_SCHULTZ)
-        return 2.0 * np.tanh(0.5 * np.maximum(alpha, 0.0))
-
-    return bars.once("corwin_schultz", compute)
-
-
-def _abdi_ranaldo(bars: Bars) -> np.ndarray:
-    """Abdi & Ranaldo (2017), two-bar corrected: the close before against its own and the next mid-range. Lookback 2."""
-
-    def compute() -> np.ndarray:
-        close, high, low = (roll.lag(x, 1) for x in (bars.close, bars.high, bars.low))
-        own = 0.5 * (np.log(close / high) + np.log(close / low))
-        following = 0.5 * (np.log(close / bars.high) + np.log(close / bars.low))
-        return 2.0 * np.sqrt(np.maximum(own * following, 0.0))
-
-    return bars.once("abdi_ranaldo", compute)
 
 
 def _spread(name: str, source: str, series: Series) -> tuple[Feature, ...]:
@@ -106,9 +70,8 @@ def _amihud(n: int) -> Feature:
 
 def _illiquidity_asymmetry(bars: Bars) -> np.ndarray:
     """Brennan, Huh & Subrahmanyam (2013): illiquidity of falling less that of rising bars, over their sum."""
-    return -roll.ratio(
-        roll.total(np.sign(log_return(bars)) * _illiquidity(bars), 50), roll.total(_illiquidity(bars), 50)
-    )
+    signed = np.sign(log_return(bars)) * _illiquidity(bars)
+    return -roll.ratio(roll.total(signed, 50), roll.total(_illiquidity(bars), 50))
 
 
 def _candle_flow(bars: Bars) -> np.ndarray:
@@ -138,21 +101,7 @@ def _reversal(bars: Bars) -> np.ndarray:
 
 def _zero_share(n: int) -> Feature:
     formula = f"share of the last {n} bars whose close did not move (Lesmond et al. 1999)"
-    return Feature(
-        f"zero_return_share_{n}", formula, "fraction", n + 1, lambda b: roll.mean(_unmoved(b), n)
-    )
-
-
-def _unmoved(bars: Bars) -> np.ndarray:
-    change = price_change(bars)
-    return np.where(np.isnan(change), np.nan, change == 0.0)
-
-
-def _zero_return_spread(bars: Bars) -> np.ndarray:
-    """Fong, Holden & Trzcinka (2017)."""
-    share = roll.mean(_unmoved(bars), 100)
-    quantile = ndtri(0.5 * (1.0 + np.minimum(share, 0.99)))
-    return 2.0 * quantile * volatility(bars, 100)
+    return Feature(f"zero_return_share_{n}", formula, "fraction", n + 1, lambda b: roll.mean(unmoved(b), n))
 
 
 def _bulk_flow(bars: Bars) -> np.ndarray:
@@ -191,9 +140,7 @@ def _trades(bars: Bars) -> np.ndarray:
 
 def _mean_size(bars: Bars, n: int) -> np.ndarray:
     """Mean volume of a trade over the last n bars; 0 without trades."""
-    return bars.once(
-        ("trade_size", n), lambda: roll.ratio(roll.mean(bars.volume, n), roll.mean(_trades(bars), n))
-    )
+    return bars.once(("trade_size", n), lambda: roll.ratio(mean_volume(bars, n), roll.mean(_trades(bars), n)))
 
 
 def _trade_size(n: int) -> Feature:
@@ -235,14 +182,14 @@ def _flow_memory(bars: Bars) -> np.ndarray:
 FEATURES: tuple[Feature, ...] = (
     Feature(
         "roll_spread_100", "2 sqrt(max(-cov(log return, the one before), 0)) over 100 (Roll 1984)", "fraction", 102,
-        _roll_spread,
+        roll_spread,
     ),
     Feature(
         "roll_spread_sigma_100", "roll_spread_100 / std of the last 100 log returns", "sigma", 102,
-        lambda b: roll.ratio(_roll_spread(b), volatility(b, 100)),
+        lambda b: roll.ratio(roll_spread(b), volatility(b, 100)),
     ),
-    *_spread("corwin_schultz", "Corwin & Schultz (2012)", _corwin_schultz),
-    *_spread("abdi_ranaldo", "Abdi & Ranaldo (2017)", _abdi_ranaldo),
+    *_spread("corwin_schultz", "Corwin & Schultz (2012)", corwin_schultz),
+    *_spread("abdi_ranaldo", "Abdi & Ranaldo (2017)", abdi_ranaldo),
     *(_amihud(n) for n in (5, 20)),
     Feature(
         "amihud_asymmetry_50",
@@ -263,7 +210,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "zero_return_spread_100",
         "2 sigma Φ⁻¹((1 + share of unmoved closes, at most 0.99) / 2) over 100 (Fong, Holden & Trzcinka 2017)",
-        "fraction", 101, _zero_return_spread,
+        "fraction", 101, zero_return_spread,
     ),
     *(_bulk_imbalance(n) for n in (1, 5, 20)),
     Feature(
@@ -297,7 +244,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "taker_price_correlation_50", "correlation over 50 of the log return and taker buys - sells", "correlation", 51,
-        _flow_correlation, TAKER,
+        lambda b: _flow_correlation(b, "taker", _taker_flow), TAKER,
     ),
     Feature(
         "taker_lambda_50",

@@ -89,7 +89,7 @@ def _max_runup(bars: Bars, n: int) -> np.ndarray:
 
 
 def _ulcer(bars: Bars, n: int) -> np.ndarray:
-    """Martin's ulcer index (1987), in log: root mean square over n of the drawdown from the n-bar high. Lookback 2n - 1."""
+    """Martin's ulcer index (1987), in log: root mean square over n of the n-bar drawdown. Lookback 2n - 1."""
     return np.sqrt(roll.mean(_drawdown(bars, n) ** 2, n))
 
 
@@ -123,7 +123,7 @@ def _join_lowest(older: State, newer: State, _n: int, _m: int) -> State:
 
 
 def _tails(bars: Bars) -> np.ndarray:
-    """Of the 5 lowest of the last 100 log returns and of their negatives: float64 [mean | mildest, low | high, bars]."""
+    """The 5 lowest of the last 100 log returns and of their negatives: float64 [mean | mildest, low | high, bars]."""
 
     def compute() -> np.ndarray:
         r = log_return(bars)

@@ -8,6 +8,13 @@ import math
 import numpy as np
 
 from deepstack.features import _rolling as roll
+from deepstack.features._entropies import (
+    approximate_entropy,
+    entropy,
+    ordinal_pattern,
+    sample_entropy,
+    shannon_entropy,
+)
 from deepstack.features._fold import fold, join_fourth, join_variance, pad
 from deepstack.features._measures import correlations, log_ratio
 from deepstack.features._shared import log_return, volatility
@@ -20,12 +27,6 @@ SCALES = (1, 2, 4, 8, 16)
 
 MAD_SIGMA = 1.4826
 """Standard deviations in a median absolute deviation of a normal variable."""
-
-SYMBOL_EDGES = (-1.0, -0.3, 0.3, 1.0)
-"""Edges, in standard deviations, of the five symbols that Shannon's entropy counts."""
-
-RECURRENCE_BARS = 10
-RECURRENCE_SIGMAS = 0.5
 
 
 def _moments(bars: Bars, n: int) -> np.ndarray:
@@ -76,9 +77,8 @@ def _dependence(bars: Bars) -> np.ndarray:
 
 def _autocorrelation(k: int) -> Feature:
     formula = f"correlation over 100 of the log return and the one {k} bars earlier, 0 if either is constant"
-    return Feature(
-        f"autocorrelation_{k}_100", formula, "correlation", 101 + k, lambda b: _dependence(b)[LAGS.index(k)]
-    )
+    row = LAGS.index(k)
+    return Feature(f"autocorrelation_{k}_100", formula, "correlation", 101 + k, lambda b: _dependence(b)[row])
 
 
 def _size_autocorrelation(k: int) -> Feature:
@@ -98,75 +98,15 @@ def _ljung_box(bars: Bars) -> np.ndarray:
     return np.log1p(100.0 * 102.0 * sum(statistic[1:], statistic[0]))
 
 
-def _entropy(symbols: np.ndarray, count: int, n: int) -> np.ndarray:
-    """Entropy in nats of the frequencies of symbols 0 … count - 1 among the last n; NaN where one of them is NaN.
-
-    Counts are integers, so running sums of them are exact.
-    """
-    out = np.full(len(symbols), np.nan)
-    if len(symbols) < n:
-        return out
-    seen = np.zeros((count, len(symbols) + 1), dtype=np.int32)
-    np.cumsum(symbols == np.arange(count)[:, None], axis=1, out=seen[:, 1:])
-    counts = seen[:, n:] - seen[:, :-n]
-    share = np.arange(n + 1) / n
-    term = -share * np.log(share, out=np.zeros(n + 1), where=share != 0.0)
-    out[n - 1 :] = np.where(counts.sum(axis=0) == n, term[counts].sum(axis=0), np.nan)
-    return out
-
-
-def _ordinal_pattern(bars: Bars, order: int) -> np.ndarray:
-    """Code of how the last `order` closes are ordered, equal ones by age: a mixed-radix number of pair comparisons."""
-    code = np.zeros(len(bars))
-    radix = 1.0
-    for newer in range(order - 1):
-        smaller = np.zeros(len(bars))
-        for older in range(newer + 1, order):
-            earlier = roll.lag(bars.close, older)
-            smaller += np.where(np.isnan(earlier), np.nan, roll.lag(bars.close, newer) < earlier)
-        code += radix * smaller
-        radix *= order - newer
-    return code
-
-
 def _permutation_entropy(order: int, n: int) -> Feature:
     states = math.factorial(order)
 
     def compute(b: Bars) -> np.ndarray:
-        pattern = b.once(("ordinal_pattern", order), lambda: _ordinal_pattern(b, order))
-        return _entropy(pattern, states, n) / math.log(states)
+        pattern = b.once(("ordinal_pattern", order), lambda: ordinal_pattern(b, order))
+        return entropy(pattern, states, n) / math.log(states)
 
     formula = f"entropy of the order patterns of {order} closes over {n} / ln({order}!) (Bandt & Pompe 2002)"
     return Feature(f"permutation_entropy_{order}_{n}", formula, "fraction", n + order - 1, compute)
-
-
-def _shannon_entropy(bars: Bars) -> np.ndarray:
-    sigmas = roll.ratio(log_return(bars), volatility(bars, 50))
-    symbols = np.where(np.isnan(sigmas), np.nan, np.searchsorted(SYMBOL_EDGES, sigmas))
-    return _entropy(symbols, len(SYMBOL_EDGES) + 1, 50) / math.log(len(SYMBOL_EDGES) + 1)
-
-
-def _approximate_entropy(bars: Bars) -> np.ndarray:
-    """Pincus (1991) at m = 1 on the signs of the returns: entropy of pairs less entropy of singles."""
-    sign = np.sign(log_return(bars)) + 1.0
-    pairs = _entropy(3.0 * roll.lag(sign, 1) + sign, 9, 100)
-    return (pairs - _entropy(sign, 3, 100)) / math.log(3.0)
-
-
-def _sample_entropy(bars: Bars) -> np.ndarray:
-    """Richman & Moorman (2000) at m = 1, with pairs at most 10 bars apart and the tolerance of the later bar."""
-    r = log_return(bars)
-    tolerance = RECURRENCE_SIGMAS * volatility(bars, 50)
-    single, double = np.zeros(len(r)), np.zeros(len(r))
-    previous_tolerance = roll.lag(tolerance, 1)
-    gap = np.empty(len(r))
-    for k in range(1, RECURRENCE_BARS + 1):
-        np.abs(r - roll.lag(r, k), out=gap)
-        before = roll.lag(gap, 1) <= previous_tolerance
-        single += before
-        double += before & (gap <= tolerance)
-    valid = np.where(np.isnan(tolerance), np.nan, 0.0)
-    return np.log((roll.total(single + valid, 50) + 1.0) / (roll.total(double + valid, 50) + 1.0))
 
 
 def _spreads(bars: Bars) -> np.ndarray:
@@ -279,16 +219,16 @@ FEATURES: tuple[Feature, ...] = (
     *(_permutation_entropy(order, n) for order, n in ((3, 50), (4, 100))),
     Feature(
         "shannon_entropy_50", "entropy over 50 of log return / std of 50 cut at -1, -0.3, 0.3, 1, / ln 5", "fraction",
-        100, _shannon_entropy,
+        100, shannon_entropy,
     ),
     Feature(
         "approximate_entropy_100", "(entropy of pairs - of singles) of return signs over 100 / ln 3 (Pincus 1991)",
-        "fraction", 102, _approximate_entropy,
+        "fraction", 102, approximate_entropy,
     ),
     Feature(
         "sample_entropy_50",
         "ln((1 + b) / (1 + a)) over 50: b one, a two successive returns within sigma / 2 of those up to 20 bars "
-        "before", "nats", 122, _sample_entropy,
+        "before", "nats", 122, sample_entropy,
     ),
     *(_variance_ratio(k) for k in (2, 4, 8)),
     Feature(

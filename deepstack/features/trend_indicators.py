@@ -61,9 +61,7 @@ def _aroon_down(bars: Bars, n: int) -> np.ndarray:
 
 def _aroon_oscillator(n: int) -> Feature:
     formula = f"(bars since the lowest low - bars since the highest high) of the last {n + 1} / {n} (Chande 1995)"
-    return Feature(
-        f"aroon_oscillator_{n}", formula, "fraction", n + 1, lambda b: _aroon_up(b, n) - _aroon_down(b, n)
-    )
+    return Feature(f"aroon_oscillator_{n}", formula, "fraction", n + 1, lambda b: _aroon_up(b, n) - _aroon_down(b, n))
 
 
 def _dema(bars: Bars) -> np.ndarray:
@@ -87,9 +85,7 @@ def _slope(bars: Bars, n: int) -> np.ndarray:
 def _regression_slope(n: int) -> Feature:
     formula = f"least-squares slope of the last {n} closes / ATR 14 x sqrt({n})"
     memory = max(n, ATR_LOOKBACK)
-    return Feature(
-        f"regression_slope_{n}", formula, "ATR", memory, lambda b: _slope(b, n) * math.sqrt(n)
-    )
+    return Feature(f"regression_slope_{n}", formula, "ATR", memory, lambda b: _slope(b, n) * math.sqrt(n))
 
 
 def _regression_distance(n: int) -> Feature:

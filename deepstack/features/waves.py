@@ -117,7 +117,7 @@ def _energy_share(family: str, levels: int, memory: int) -> list[Feature]:
     def share(level: int) -> Feature:
         return Feature(
             f"{family}_energy_share_{level}",
-            f"share of {family} detail {level} in the squares over {ENERGY_BARS} of details 1 … {levels} of log returns",
+            f"share of {family} detail {level} in squares over {ENERGY_BARS} of details 1 … {levels} (log returns)",
             "fraction", memory + ENERGY_BARS - 1,
             lambda b: _energy_shares(b, family)[level - 1],
         )  # fmt: skip

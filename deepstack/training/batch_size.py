@@ -41,7 +41,7 @@ def auto_batch_size(
     if fitting < 1:
         raise ConfigError(
             "training.memory_gb",
-            expected=f"at least {(fixed + each) / 1e9:.2f} for one sample, and a sample for each of {replicas} replicas",
+            expected=f"at least {(fixed + each) / 1e9:.2f} for one sample, and one for each of {replicas} replicas",
             received=f"{memory_gb:g} and {samples} samples",
             remedy="a smaller model or more memory_gb",
         )

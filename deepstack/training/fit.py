@@ -21,7 +21,7 @@ from deepstack.training.resume import assign, begin, model_values, model_variabl
 from deepstack.training.schedules import set_plateau
 from deepstack.training.state import HistoryRow
 from deepstack.training.strategy import check_agreement, distributed, is_chief, lost_worker_reported, make_strategy
-from deepstack.training.validation import validate
+from deepstack.training.validation import VALIDATION_SHARE, validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,8 @@ def fit(
         seed: of weights, dropout and shuffle.
         folder: gets `training.csv`, `checkpoints/` and, if asked for, `tensorboard/`.
         resume: go on from the last checkpoint in `folder`, if there is one; the result is bit-equal to an unbroken
-            run on the same machine and thread count.
+            run on the same machine and thread count (on GPUs only after
+            `tf.config.experimental.enable_op_determinism()`; CPUs need no such switch).
         callbacks: Keras callbacks.
         progress: told every step, as stage `train`.
         loss: one value a sample; None is binary cross-entropy with the configured smoothing.
@@ -105,7 +106,8 @@ def fit(
                 save_checkpoint(checkpoints, snapshot(run, state, best, identity))
 
         batches = iter(distributed(strategy, partial(training_batches, train, run.plan, state.step, run.last_step)))
-        checks = distributed(strategy, partial(validation_batches, validation, run.plan.batch_size))
+        validation_size = max(run.plan.batch_size, VALIDATION_SHARE * strategy.num_replicas_in_sync)
+        checks = distributed(strategy, partial(validation_batches, validation, validation_size))
         listeners = make_callbacks(
             run, state, config, callbacks, progress=progress, tensorboard=folder / "tensorboard" if chief else None
         )

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import tensorflow as tf
 
@@ -35,7 +36,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "none":
         return tf.distribute.get_strategy()
     if name == "mirrored":
-        return tf.distribute.MirroredStrategy([device.name for device in _devices()])
+        return _mirrored(tuple(device.name for device in _devices()))
     if not _workers():
         raise ConfigError(
             "TF_CONFIG",
@@ -44,7 +45,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
             remedy="setting it on every machine, see docs/distributed.md",
         )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker()
     except RuntimeError as error:
         raise ConfigError(
             "training.strategy multi_worker",
@@ -122,6 +123,18 @@ def check_agreement(strategy: tf.distribute.Strategy, step: int) -> None:
             received=f"step {step} here, {total / replicas:g} on average",
             remedy="an --out folder that all workers share",
         )
+
+
+# One strategy a process: a second one numbers its collectives from the start again, and TensorFlow takes them for those
+# of the first ("Collective instance … expected type").
+@cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(list(devices))
+
+
+@cache
+def _multi_worker() -> tf.distribute.Strategy:
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _devices() -> list[tf.config.LogicalDevice]:

@@ -10,6 +10,9 @@ from deepstack.samples.batches import Samples
 from deepstack.training.losses import SampleLoss
 from deepstack.training.step import Batch
 
+VALIDATION_SHARE = 256
+"""Samples of a validation batch on each replica, at least: without a backward pass they need little memory."""
+
 
 def validate(
     predict: Callable[[Batch], object], batches: Iterable[Batch], samples: Samples, loss: SampleLoss

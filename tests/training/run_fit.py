@@ -1,4 +1,4 @@
-"""Small trainings in a process of their own, for tests that kill or spread it: `python run_fit.py '[{"folder": …}]'`."""
+"""Small trainings in their own process, for tests that kill or spread it: `python run_fit.py '[{"folder": …}]'`."""
 
 import json
 import os

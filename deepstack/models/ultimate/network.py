@@ -1,0 +1,109 @@
+"""The ultimate network: a residual stack of any depth, dense units, multi-scale feature attention, a head."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from deepstack.layers.counter_dropout import CounterDropout
+from deepstack.layers.dense_unit import DenseUnit
+from deepstack.layers.feature_attention import FeatureAttention
+from deepstack.layers.remat_scan import RematScan
+from deepstack.layers.residual_dense import ResidualDense
+from deepstack.models.heads import BinaryHead
+from deepstack.models.options import between, positive
+
+
+@dataclass(frozen=True)
+class UltimateConfig:
+    """Options of the ultimate network; the defaults are the 2,000-layer one.
+
+    Attributes:
+        width: units of the trunk.
+        res_blocks_per_unit: residual blocks of each unit, four counted layers a block. Units of one width with
+            nothing between them are one stack.
+        dense_blocks_per_unit: densely connected layers of each dense unit.
+        growth: units that each densely connected layer adds.
+        attention_scales: group sizes of the feature attention; each divides `width`.
+        dropout: rate in every residual block and dense layer.
+        input_dropout: rate on the scaled features.
+        l2: weight of the L2 penalty on every kernel.
+        momentum: of all batch statistics.
+        checkpoint: what the backward pass keeps of the residual stack: `input`, `everything`, or every k-th input.
+    """
+
+    width: int = 64
+    res_blocks_per_unit: tuple[int, ...] = (50,) * 10
+    dense_blocks_per_unit: tuple[int, ...] = (10, 5, 5)
+    growth: int = 16
+    attention_scales: tuple[int, ...] = (1, 4, 16)
+    dropout: float = 0.1
+    input_dropout: float = 0.0
+    l2: float = 0.0
+    momentum: float = 0.99
+    checkpoint: str | int = "input"
+
+    def __post_init__(self) -> None:
+        positive(self, "width", "res_blocks_per_unit", "dense_blocks_per_unit", "growth", "attention_scales")
+        between(self, 0.0, 1.0, "dropout", "input_dropout", "momentum")
+        for scale in self.attention_scales:
+            if self.width % scale:
+                raise ValueError(f"attention_scales: expected divisors of width {self.width}, received {scale}")
+
+
+def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: UltimateConfig) -> keras.Model:
+    """Build the network.
+
+    Args:
+        inputs: `{"features": (features,)}`; scaled, float32.
+        head: what the network is asked.
+        config: sizes.
+
+    Returns:
+        `[batch, features]` to the head's outputs.
+    """
+    shared = {"l2": config.l2, "momentum": config.momentum, "dropout": config.dropout}
+
+    # Layers
+    features = keras.Input(inputs["features"], name="features")
+    penalty = keras.regularizers.L2(config.l2) if config.l2 else None
+    stem = keras.layers.Dense(config.width, use_bias=False, kernel_regularizer=penalty, name="stem_dense")
+    stem_norm = keras.layers.BatchNormalization(momentum=config.momentum, name="stem_norm")
+    residual = RematScan(
+        ResidualDense(config.width, **shared), sum(config.res_blocks_per_unit), config.checkpoint, name="residual"
+    )
+    dense_units = [
+        DenseUnit(layers, config.growth, **shared, name=f"dense_unit_{i}")
+        for i, layers in enumerate(config.dense_blocks_per_unit)
+    ]
+    attention = FeatureAttention(config.attention_scales, name="attention")
+
+    # Graph
+    x = CounterDropout(config.input_dropout, name="input_dropout")(features) if config.input_dropout else features
+    x = keras.layers.ReLU(name="stem_relu")(stem_norm(stem(x)))
+    x = residual(x)
+    for unit in dense_units:
+        x = unit(x)
+    x = attention(x)
+    return keras.Model({"features": features}, head.outputs(x), name="ultimate")
+
+
+def bytes_per_sample(config: UltimateConfig) -> float:
+    """Activation memory of a training step for one sample, float32 bytes: what the loops keep, and the rest twice."""
+    blocks = sum(config.res_blocks_per_unit)
+    stride = config.checkpoint if isinstance(config.checkpoint, int) else 1
+    kept = -(-blocks // stride) + stride + (2 * blocks if config.checkpoint == "everything" else 0)
+    dense = sum(n * (config.width + n * config.growth / 2 + 6 * config.growth) for n in config.dense_blocks_per_unit)
+    return 4.0 * (config.width * (kept + 24) + 2 * dense)
+
+
+def flops_per_sample(features: int, config: UltimateConfig) -> float:
+    """Multiply-adds of one forward pass for one sample, counted as two operations each."""
+    width, growth = config.width, config.growth
+    dense = sum(
+        sum((width + i * growth) * growth for i in range(n)) + (width + n * growth) * width
+        for n in config.dense_blocks_per_unit
+    )
+    attention = sum(width // s * max(4, width // 4) + max(4, width // 4) * width for s in config.attention_scales)
+    return 2.0 * (features * width + 2 * width * width * sum(config.res_blocks_per_unit) + dense + attention)
