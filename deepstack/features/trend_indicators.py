@@ -19,7 +19,7 @@ from deepstack.features.momentum import middle
 
 T3_VOLUME_FACTOR = 0.7
 ADX_14_BARS = 155
-"""Bars of DX that ADX 14 averages: Wilder's weight beyond them is 1e-5, and DX itself already needs 259."""
+"""Bars of DX that ADX 14 averages: Wilder's weight beyond them is 1e-5, and DX itself needs over 250 before."""
 
 _V = T3_VOLUME_FACTOR
 _DI_BARS = wilder_lookback(14) + 1
@@ -185,7 +185,7 @@ FEATURES: tuple[Feature, ...] = (
         "di_spread_14", "plus_di_14 - minus_di_14", "fraction", _DI_BARS,
         lambda b: _directional(b, 1) - _directional(b, -1),
     ),
-    Feature("dx_14", "|+DI - -DI| / (+DI + -DI) over 14", "fraction", _DI_BARS, lambda b: _dx(b)),
+    Feature("dx_14", "|+DI - -DI| / (+DI + -DI) over 14", "fraction", _DI_BARS, _dx),
     Feature(
         "adx_14", "ADX 14 / 100 = Wilder-weighted mean of dx_14, cut after 155 bars", "fraction",
         _DI_BARS + ADX_14_BARS - 1, _adx,

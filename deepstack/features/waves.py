@@ -25,7 +25,7 @@ FOURIER_BARS = 64
 FOURIER_BINS = 8
 """Periods of 64, 32, 21.3, 16, 12.8, 10.7, 9.1 and 8 bars: the lowest frequencies that 64 bars tell apart."""
 
-ROOF_BARS = 200
+ROOF_BARS = 240
 """Length at which the roofing filters are cut; their response there is below 1e-7 of its peak."""
 
 _DB4_LOW = np.asarray(pywt.Wavelet("db4").dec_lo) / math.sqrt(2.0)

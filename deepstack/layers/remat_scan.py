@@ -61,6 +61,7 @@ class RematScan(keras.layers.Layer):
         with keras.StatelessScope():
             pass  # leaving an outermost scope gives the template its unused values
         self._template = _Untracked(template)
+        self.block_shape = tuple(input_shape)
         self._traces = _Untracked({})
         # Python's generator is what Keras draws default seeds from, so keras.utils.set_random_seed rules here too.
         seeds = iter([random.randrange(2**31) for _ in template.variables])
@@ -201,13 +202,19 @@ class RematScan(keras.layers.Layer):
         for block in blocks:
             x = block(x)
         for i, block in enumerate(blocks):
-            pairs = zip([*block.trainable_variables, *block.non_trainable_variables], self._stacks, strict=True)
+            pairs = zip([*block.trainable_variables, *block.non_trainable_variables], self.stacks, strict=True)
             for variable, stack in pairs:
                 variable.assign(stack.value[i])
         return keras.Model(inputs, x, name=f"{self.name}_unrolled")
 
     @property
-    def _stacks(self) -> list[keras.Variable]:
+    def template(self) -> keras.Layer:
+        """A built block whose weights are placeholders: its shapes and parts are those of every block."""
+        return self._template.block
+
+    @property
+    def stacks(self) -> list[keras.Variable]:
+        """The weights `[depth, …]`, trainable ones first, in the order of the template's."""
         return [*self._weight_stacks, *self._state_stacks]
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Which models exist: name → builder, options, and what a plan needs to know of it."""
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,22 +20,29 @@ class Model:
     """A catalogue line.
 
     Attributes:
+        summary: one line for `deepstack models`.
         build: `(inputs, head, config) -> keras.Model`.
         config: the builder's frozen options dataclass.
         bytes_per_sample: options → activation bytes a sample of a training step.
         flops_per_sample: (features, options) → operations a sample of a forward pass.
-        summary: one line for `deepstack models`.
+        depth: options → repeated blocks.
+        at_depth: (options, blocks) → the options of a shallower or deeper copy.
+        keep_everything: options → the options without rematerialisation.
     """
 
+    summary: str
     build: Callable[..., keras.Model]
     config: type
     bytes_per_sample: Callable[[Any], float]
     flops_per_sample: Callable[[int, Any], float]
-    summary: str
+    depth: Callable[[Any], int]
+    at_depth: Callable[[Any, int], Any]
+    keep_everything: Callable[[Any], Any]
 
 
 def _model(module: Any, config: type, summary: str) -> Model:
-    return Model(module.build, config, module.bytes_per_sample, module.flops_per_sample, summary)
+    functions = (getattr(module, field.name) for field in dataclasses.fields(Model)[3:])
+    return Model(summary, module.build, config, *functions)
 
 
 MODELS: dict[str, Model] = {

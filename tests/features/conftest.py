@@ -23,7 +23,10 @@ def random_bars(count: int = 900, seed: int = 5) -> Bars:
         volume=volume,
         close_ms=60_000 * np.arange(1, count + 1, dtype=np.int64),
         interval_ms=60_000,
-        extra={"trades": np.ceil(10.0 * rng.lognormal(size=count)), "taker_buy_volume": volume * rng.uniform(size=count)},
+        extra={
+            "trades": np.ceil(10.0 * rng.lognormal(size=count)),
+            "taker_buy_volume": volume * rng.uniform(size=count),
+        },
         peers=peers,
     )
 

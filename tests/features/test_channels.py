@@ -54,7 +54,9 @@ def test_squeeze_is_bollinger_inside_keltner(bars: Bars) -> None:
 
 def test_squeeze_momentum_is_the_end_of_a_regression(bars: Bars) -> None:
     middle = 0.25 * (talib.MAX(bars.high, 20) + talib.MIN(bars.low, 20)) + 0.5 * talib.SMA(bars.close, 20)
-    expected = talib.LINEARREG(bars.close[100:] - middle[100:], 20) / talib.ATR(bars.high, bars.low, bars.close, 14)[100:]
+    expected = (
+        talib.LINEARREG(bars.close[100:] - middle[100:], 20) / talib.ATR(bars.high, bars.low, bars.close, 14)[100:]
+    )
     check(bars, "squeeze_momentum_20", np.concatenate((np.zeros(100), expected)))
 
 

@@ -27,7 +27,10 @@ def test_fir_keeps_to_its_window(bars: Bars) -> None:
 
 
 def test_line_end_is_the_fitted_value(bars: Bars) -> None:
-    fitted = [np.polyval(np.polyfit(np.arange(20), w, 1), 19) for w in np.lib.stride_tricks.sliding_window_view(bars.close, 20)]
+    fitted = [
+        np.polyval(np.polyfit(np.arange(20), w, 1), 19)
+        for w in np.lib.stride_tricks.sliding_window_view(bars.close, 20)
+    ]
     np.testing.assert_allclose(measures.line_end(measures.close_line(bars, 20), 20)[19:], fitted, rtol=1e-10)
 
 

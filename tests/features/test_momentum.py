@@ -34,7 +34,11 @@ def test_macd(bars: Bars) -> None:
     check(bars, "macd_line_12_26", line / atr(bars))
     check(bars, "macd_signal_12_26_9", signal / atr(bars))
     check(bars, "macd_histogram_12_26_9", histogram / atr(bars))
-    check(bars, "ppo_12_26", talib.PPO(bars.close, 12, 26, 1) / 100 * talib.EMA(bars.close, 26) / talib.EMA(bars.close, 26))
+    check(
+        bars,
+        "ppo_12_26",
+        talib.PPO(bars.close, 12, 26, 1) / 100 * talib.EMA(bars.close, 26) / talib.EMA(bars.close, 26),
+    )
 
 
 def test_stochastic_and_williams(bars: Bars) -> None:

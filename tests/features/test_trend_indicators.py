@@ -82,6 +82,11 @@ def test_a_straight_rise_is_a_perfect_trend() -> None:
     close = 100.0 + np.arange(700.0)
     volume = np.ones(700)
     bars = Bars(close - 0.5, close + 0.5, close - 1.0, close, volume, np.arange(700), 1)
-    expected = {"adx_14": 1.0, "aroon_oscillator_25": 1.0, "vertical_horizontal_28": 27.0 / 28.0, "trend_intensity_30_60": 1.0}
+    expected = {
+        "adx_14": 1.0,
+        "aroon_oscillator_25": 1.0,
+        "vertical_horizontal_28": 27.0 / 28.0,
+        "trend_intensity_30_60": 1.0,
+    }
     for name, value in expected.items():
         assert BY_NAME[name].compute(bars)[-1] == pytest.approx(value, abs=1e-9), name

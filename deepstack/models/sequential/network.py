@@ -1,7 +1,7 @@
 """Plain deep nets without skips, which the ultimate network is compared with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -91,3 +91,18 @@ def bytes_per_sample(config: SequentialConfig) -> float:
 def flops_per_sample(features: int, config: SequentialConfig) -> float:
     """Operations of one forward pass for one sample."""
     return 2.0 * (features * config.width + config.width**2 * (config.layers - 2) / 2)
+
+
+def depth(config: SequentialConfig) -> int:
+    """Pairs of the stack."""
+    return (config.layers - 3) // 2
+
+
+def at_depth(config: SequentialConfig, blocks: int) -> SequentialConfig:
+    """The same net with another number of pairs."""
+    return replace(config, layers=3 + 2 * blocks)
+
+
+def keep_everything(config: SequentialConfig) -> SequentialConfig:
+    """The net has no other policy."""
+    return config

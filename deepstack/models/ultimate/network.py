@@ -1,7 +1,7 @@
 """The ultimate network: a residual stack of any depth, dense units, multi-scale feature attention, a head."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -107,3 +107,18 @@ def flops_per_sample(features: int, config: UltimateConfig) -> float:
     )
     attention = sum(width // s * max(4, width // 4) + max(4, width // 4) * width for s in config.attention_scales)
     return 2.0 * (features * width + 2 * width * width * sum(config.res_blocks_per_unit) + dense + attention)
+
+
+def depth(config: UltimateConfig) -> int:
+    """Blocks of the residual stack."""
+    return sum(config.res_blocks_per_unit)
+
+
+def at_depth(config: UltimateConfig, blocks: int) -> UltimateConfig:
+    """The same network with another depth of the residual stack."""
+    return replace(config, res_blocks_per_unit=(blocks,))
+
+
+def keep_everything(config: UltimateConfig) -> UltimateConfig:
+    """The same network without rematerialisation."""
+    return replace(config, checkpoint="everything")

@@ -1,0 +1,71 @@
+"""The table of counted layers: one row for every layer that holds weights, those inside a stack included."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+
+from deepstack.layers.remat_scan import RematScan
+
+COLUMNS = ("index", "name", "type", "stack", "block", "parameters", "trainable_parameters", "output_width")
+COUNTED = (keras.layers.Dense, keras.layers.BatchNormalization, keras.layers.LayerNormalization)
+
+
+def architecture_rows(model: keras.Model) -> Iterator[dict[str, object]]:
+    """One row a counted layer (dense and normalisation layers), in the order data flows.
+
+    Args:
+        model: built.
+
+    Yields:
+        COLUMNS; `stack` and `block` name the depth-engine stack and the block inside it, empty elsewhere.
+    """
+    index = 0
+    for layer in model.layers:
+        blocks = layer.depth if isinstance(layer, RematScan) else 1
+        parts = list(_counted(layer.template if isinstance(layer, RematScan) else layer))
+        for block in range(blocks):
+            for part in parts:
+                index += 1
+                stacked = isinstance(layer, RematScan)
+                parents = [layer.name] + ([f"block_{block}"] if stacked else [])
+                yield {
+                    "index": index,
+                    "name": part.name if part is layer else "/".join([*parents, part.name]),
+                    "type": type(part).__name__,
+                    "stack": layer.name if stacked else "",
+                    "block": block if stacked else "",
+                    "parameters": part.count_params(),
+                    "trainable_parameters": sum(_size(v) for v in part.trainable_variables),
+                    "output_width": part.units if isinstance(part, keras.layers.Dense) else part.variables[0].shape[0],
+                }
+
+
+def count_layers(model: keras.Model) -> int:
+    """How many counted layers a model has."""
+    return sum(
+        (layer.depth * len(list(_counted(layer.template)))) if isinstance(layer, RematScan) else len(list(_counted(layer)))
+        for layer in model.layers
+    )
+
+
+def write_architecture(path: Path, model: keras.Model) -> int:
+    """Write the table as CSV; returns the number of counted layers."""
+    rows = list(architecture_rows(model))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
+def _counted(layer: keras.Layer) -> Iterator[keras.Layer]:
+    yield from (part for part in layer._flatten_layers() if isinstance(part, COUNTED))
+
+
+def _size(variable: keras.Variable) -> int:
+    size = 1
+    for extent in variable.shape:
+        size *= extent
+    return size

@@ -1,0 +1,122 @@
+"""A trained model as plain TensorFlow operations for inference: batch norm folded, dropout gone, stacks unrolled."""
+
+from collections.abc import Callable
+from functools import singledispatch
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepstack.layers.counter_dropout import CounterDropout
+from deepstack.layers.dense_unit import DenseUnit
+from deepstack.layers.remat_scan import RematScan
+from deepstack.layers.residual_dense import ResidualDense
+from deepstack.models.sequential.network import PlainDense
+
+Op = Callable[[tf.Tensor], tf.Tensor]
+Hold = Callable[[np.ndarray], tf.Tensor]
+"""How a folded weight is held: `tf.constant`, or as a variable where constants would not fit."""
+
+
+def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+    """The model's inference as a function that adds only few, fusable operations to a graph.
+
+    Layers without a rule below run as they are, with `training=False`.
+
+    Args:
+        model: a trained functional model.
+        hold: wraps each folded weight.
+    """
+    ops = {layer.name: fold(layer, hold) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
+
+    def call(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        # Keras hands masks along with the tensors; nothing here has any.
+        return model._run_through_graph(inputs, operation_fn=lambda op: lambda *tensors, **_: ops[op.name](*tensors))
+
+    return call
+
+
+@singledispatch
+def fold(layer: keras.Layer, hold: Hold) -> Op:
+    """Inference of one layer."""
+    flag = {"training": False} if layer._call_has_training_arg else {}
+    return lambda *tensors: layer(*tensors, **flag)
+
+
+@fold.register(CounterDropout)
+@fold.register(keras.layers.Dropout)
+def _(layer: keras.Layer, hold: Hold) -> Op:
+    return tf.identity
+
+
+@fold.register
+def _(layer: keras.layers.BatchNormalization, hold: Hold) -> Op:
+    scale, shift = (hold(v) for v in _affine(layer))
+    return lambda x: x * scale + shift
+
+
+@fold.register
+def _(layer: RematScan, hold: Hold) -> Op:
+    block = layer.new_block("folding")
+    if not block.built:
+        block.build(layer.block_shape)
+    variables = [*block.trainable_variables, *block.non_trainable_variables]
+    stacks = [stack.numpy() for stack in layer.stacks]
+    has_rule = fold.dispatch(type(block)) is not fold.dispatch(keras.layers.Layer)
+    ops: list[Op] = []
+    for i in range(layer.depth):
+        for variable, stack in zip(variables, stacks, strict=True):
+            variable.assign(stack[i])
+        ops.append(fold(block, hold) if has_rule else _as_it_is(layer, stacks, i))
+
+    def call(x: tf.Tensor) -> tf.Tensor:
+        for op in ops:
+            x = op(x)
+        return x
+
+    return call
+
+
+@fold.register
+def _(layer: ResidualDense, hold: Hold) -> Op:
+    first, second = _dense_norm(layer.dense_1, layer.norm_1, hold), _dense_norm(layer.dense_2, layer.norm_2, hold)
+    return lambda x: x + second(tf.nn.relu(first(x)))
+
+
+@fold.register
+def _(layer: PlainDense, hold: Hold) -> Op:
+    first = _dense_norm(layer.dense, layer.norm, hold)
+    return lambda x: tf.nn.relu(first(x))
+
+
+@fold.register
+def _(layer: DenseUnit, hold: Hold) -> Op:
+    parts = [_dense_norm(dense, norm, hold) for dense, norm in zip(layer.dense, layer.norm, strict=True)]
+
+    def call(x: tf.Tensor) -> tf.Tensor:
+        for part in parts[:-1]:
+            x = tf.concat([x, tf.nn.relu(part(x))], axis=-1)
+        return tf.nn.relu(parts[-1](x))
+
+    return call
+
+
+def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int) -> Op:
+    """Block i of a stack whose block has no rule: its own call, on its own weights."""
+    template, n = layer.template, len(layer.template.trainable_variables)
+    values = [tf.constant(stack[i]) for stack in stacks]
+    return lambda x: template.stateless_call(values[:n], values[n:], x, training=False)[0]
+
+
+def _dense_norm(dense: keras.layers.Dense, norm: keras.layers.BatchNormalization, hold: Hold) -> Op:
+    """`BN(W · x)` as one product and one sum."""
+    scale, shift = _affine(norm)
+    kernel, bias = hold(dense.kernel.numpy() * scale), hold(shift)
+    return lambda x: tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+def _affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    """The (scale, shift) that a batch norm applies at inference; in float64 until the last step."""
+    gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in norm.get_weights())
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)

@@ -1,0 +1,68 @@
+"""The files a finished run leaves for others to load, apart from the report and the manifest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import keras
+import numpy as np
+
+from deepstack.artifact.architecture import write_architecture
+from deepstack.artifact.atomic import disk_errors
+from deepstack.artifact.export import Decision, export_saved_model
+from deepstack.features.scale import scaler_constants
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training and threshold choice have settled.
+
+    Attributes:
+        model: the network with its best weights.
+        features: names of its inputs, in order.
+        scaler: scikit-learn pipeline fitted on the training slice.
+        prior: share of winners that balanced training has hidden; None when it was not balanced.
+        threshold: probability from which a trade is taken.
+    """
+
+    model: keras.Model
+    features: tuple[str, ...]
+    scaler: Any
+    prior: float | None
+    threshold: float
+
+    @property
+    def decision(self) -> Decision:
+        """Scaling, prior and threshold as the exported graph holds them."""
+        return Decision(*scaler_constants(self.scaler), self.prior, self.threshold)
+
+
+def save_files(folder: Path, name: str, trained: Trained, feature_rows: Sequence[dict[str, Any]], examples: np.ndarray) -> int:
+    """Write model, features, scaler, threshold, architecture and the servable version 1.
+
+    Args:
+        folder: the run's workspace.
+        name: prefix of the files and name of the servable.
+        trained: what to write.
+        feature_rows: one dict a feature, for `<name>_features.csv`.
+        examples: float32 [rows, features], unscaled, for the servable's warm-up.
+
+    Returns:
+        Number of counted layers.
+
+    Raises:
+        ArtifactError: the disk is full or read-only.
+    """
+    import pandas as pd
+
+    with disk_errors(folder):
+        trained.model.save(folder / "model.keras")
+        trained.model.save(folder / f"{name}_model.h5", include_optimizer=False)
+        pd.DataFrame(feature_rows).to_csv(folder / f"{name}_features.csv", index=False)
+        joblib.dump(trained.scaler, folder / f"{name}_scaler.pkl")
+        joblib.dump(float(trained.threshold), folder / f"{name}_threshold.pkl")
+        layers = write_architecture(folder / f"{name}_architecture.csv", trained.model)
+        export_saved_model(folder / "serving" / name / "1", trained.model, trained.decision, examples, name)
+    return layers

@@ -1,0 +1,145 @@
+"""What a run would cost, before it is begun."""
+
+import resource
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepstack.artifact.architecture import count_layers
+from deepstack.config.run import RunConfig
+from deepstack.features.catalogue import choose
+from deepstack.models import catalogue
+from deepstack.models.heads import BinaryHead
+from deepstack.models.options import read_options
+from deepstack.training.losses import binary_cross_entropy
+from deepstack.training.prepare import prepare
+
+COPIES_OF_WEIGHTS = 5
+"""Weights, gradient, two optimizer slots, best weights."""
+TRIAL_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cost of a run.
+
+    Attributes:
+        model: catalogue name.
+        features: inputs assumed; selection may drop some.
+        layers: counted layers.
+        parameters: all weights, statistics included.
+        flops_per_sample: operations of one forward pass for one sample.
+        memory_mb: resident memory of training under the config's checkpoint policy, the runtime's own included.
+        memory_everything_mb: the same if every product were kept.
+        batch_size: samples a step.
+        step_s: estimated seconds of one training step; None when the model is too large to try a slice of it.
+        data: what there is to read.
+    """
+
+    model: str
+    features: int
+    layers: int
+    parameters: int
+    flops_per_sample: float
+    memory_mb: float
+    memory_everything_mb: float
+    batch_size: int
+    step_s: float | None
+    data: str
+
+    def lines(self) -> list[str]:
+        """Plain text for the terminal."""
+        step = "not tried: the model is larger than the memory of a trial" if self.step_s is None else f"{self.step_s:.3f} s"
+        rate = "" if self.step_s is None else f", {self.batch_size / self.step_s * 60 / 1000:,.0f} thousand samples a minute"
+        return [
+            f"data        {self.data}",
+            f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, {self.features} features",
+            f"work        {self.flops_per_sample / 1e6:,.1f} MFLOP a sample forward, {3 * self.flops_per_sample / 1e6:,.1f} trained",
+            f"memory      {self.memory_mb:,.0f} MB as configured, {self.memory_everything_mb:,.0f} MB with every product kept",
+            f"step        {step} for {self.batch_size} samples{rate}",
+        ]
+
+
+def plan(config: RunConfig, *, measure: bool = True) -> Plan:
+    """Work out the cost of a run; nothing is trained beyond a few trial steps of a shallow copy.
+
+    Args:
+        config: the run.
+        measure: time a shallow copy for `step_s`.
+    """
+    entry = catalogue.find(config.model.name)
+    options = read_options(entry.config, config.model.options)
+    carried = frozenset({"peers"} if not config.data.paths and config.data.synthetic.symbols > 1 else ())
+    features = len(choose(config.features, carried))
+    layers, parameters = _count(config, features)
+    batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
+    small = parameters * 4 < 2e9
+    return Plan(
+        model=config.model.name,
+        features=features,
+        layers=layers,
+        parameters=parameters,
+        flops_per_sample=entry.flops_per_sample(features, options),
+        memory_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(options)),
+        memory_everything_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(entry.keep_everything(options))),
+        batch_size=batch,
+        step_s=_step_seconds(config, entry, options, features, batch) if measure and small else None,
+        data=_data(config),
+    )
+
+
+def _count(config: RunConfig, features: int) -> tuple[int, int]:
+    """(counted layers, parameters) of the model, built without giving its weights memory."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = catalogue.build(config.model.name, {"features": (features,)}, "binary", config.model.options)
+        found = count_layers(model), int(sum(np.prod(v.shape) for v in model.weights))
+    keras.utils.clear_session()
+    return found
+
+
+def _memory_mb(parameters: int, activations_bytes: float) -> float:
+    """Resident memory of this process now, plus the copies of the weights and what a step keeps."""
+    now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return now + (COPIES_OF_WEIGHTS * 4 * parameters + activations_bytes) / 1e6
+
+
+def _step_seconds(config: RunConfig, entry: catalogue.Model, options: Any, features: int, batch: int) -> float:
+    """Time two shallow copies and extend the line through them to the full depth."""
+    depth = entry.depth(options)
+    shallow, deep = (min(depth, 10), min(depth, 60))
+    times = [_timed_step(config, entry, entry.at_depth(options, d), features, batch) for d in {shallow, deep}]
+    if len(times) == 1:
+        return times[0]
+    first, second = sorted(times)
+    return first + (second - first) / (deep - shallow) * (depth - shallow)
+
+
+def _timed_step(config: RunConfig, entry: catalogue.Model, options: Any, features: int, batch: int) -> float:
+    """Median seconds of a training step of the very loop that `fit` runs, after compilation."""
+    training = config.training.model_copy(update={"batch_size": batch, "accumulate_steps": 1})
+    build = partial(entry.build, {"features": (features,)}, BinaryHead(), options)
+    ready = prepare(
+        build, training, binary_cross_entropy(), tf.distribute.get_strategy(), "float32", batch, config.seed, None
+    )
+    x = tf.random.stateless_normal((1, batch, features), (0, config.seed))
+    y = tf.cast(x[:, :, 0] > 0, tf.float32)
+    seconds = []
+    for _ in range(TRIAL_STEPS):
+        started = time.perf_counter()
+        ready.train_step(({"features": x} if isinstance(ready.model.input, dict) else x, y, tf.ones_like(y))).numpy()
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds[1:]))
+
+
+def _data(config: RunConfig) -> str:
+    if not config.data.paths:
+        market = config.data.synthetic
+        return f"synthetic market, {market.symbols} symbols × {market.bars:,} bars of {market.interval}, edge {market.edge:g}"
+    files = [p for path in config.data.paths for p in ([Path(path)] if Path(path).is_file() else Path(path).rglob("*"))]
+    return f"{len(files)} files, {sum(f.stat().st_size for f in files if f.is_file()) / 1e6:,.1f} MB: {', '.join(config.data.paths)}"

@@ -1,0 +1,111 @@
+"""From a market to labelled samples: feature rows joined to candidate trades by symbol and decision time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from deepstack.candles.market import Market
+from deepstack.config.features import FeaturesConfig
+from deepstack.config.labels import LabelsConfig
+from deepstack.errors import DataError
+from deepstack.features.scale import fit_scaler
+from deepstack.features.select import select_features
+from deepstack.features.table import FeatureTable, make_table
+from deepstack.labels.breakout import label_and_count
+from deepstack.labels.weights import Balanced, class_balance, uniqueness
+from deepstack.progress import Progress, no_progress
+from deepstack.samples.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Candidate trades whose features are known.
+
+    Attributes:
+        trades: frame of TRADE_COLUMNS.
+        features: float32 [trades, features], unscaled.
+        names: of the features.
+        warmup_bars: bars cut at the start of every gap-free run.
+        gap_windows: candidates left out because a gap, or the end of the data, came before their outcome.
+    """
+
+    trades: pd.DataFrame
+    features: np.ndarray
+    names: tuple[str, ...]
+    warmup_bars: int
+    gap_windows: int
+
+
+def join(trades: pd.DataFrame, table: FeatureTable, dropped: int) -> Candidates:
+    """The trades whose decision bar stands in the table, with that bar's features.
+
+    Raises:
+        DataError: every candidate falls into a warm-up.
+    """
+    rows = table.locate(trades["symbol"], trades["decision_time"])
+    known = rows >= 0
+    if not known.any():
+        raise DataError(
+            "samples",
+            expected=f"breakouts after the warm-up of {table.warmup_bars} bars",
+            received=f"{len(trades)} breakouts, all inside it",
+            remedy="more candles or feature groups with a shorter lookback",
+        )
+    kept = trades[known].reset_index(drop=True)
+    return Candidates(kept, table.values[rows[known]], table.names, table.warmup_bars, dropped)
+
+
+def candidates(
+    market: Market,
+    features: FeaturesConfig,
+    labels: LabelsConfig,
+    *,
+    names: Sequence[str] | None = None,
+    progress: Progress = no_progress,
+) -> Candidates:
+    """Features and labels of a market, joined; `names` asks for exactly those features."""
+    table = make_table(market, features, names=names, progress=partial(progress, "features"))
+    trades, dropped = label_and_count(market, labels)
+    return join(trades, table, dropped)
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """What the model is fitted on; everything in it that is fitted saw the training slice alone.
+
+    Attributes:
+        names: the selected features.
+        scaler: scikit-learn pipeline of those features.
+        x: float32 [trades, selected features], scaled.
+        weight: float32 [trades]: training rows by uniqueness, all rows balanced by the training prior if asked for.
+        prior: share of winners under the unbalanced training weights; None when classes are not balanced.
+    """
+
+    names: tuple[str, ...]
+    scaler: object
+    x: np.ndarray
+    weight: np.ndarray
+    prior: float | None
+
+
+def scale(found: Candidates, split: Split, interval: pd.Timedelta, config: FeaturesConfig, balance: bool) -> Scaled:
+    """Select and scale the features and weigh the samples, fitted on the training slice."""
+    train = found.features[split.train]
+    names = select_features(train, found.names, config)
+    columns = [found.names.index(name) for name in names]
+    scaler = fit_scaler(train[:, columns], config)
+    x = np.ascontiguousarray(scaler.transform(found.features[:, columns]), dtype=np.float32)
+    won = found.trades["won"].to_numpy(bool)
+    unique = uniqueness(found.trades.iloc[split.train], interval)
+    unique /= unique.mean()
+    weight = np.ones(len(won))
+    weight[split.train] = unique
+    if not balance:
+        return Scaled(names, scaler, x, weight.astype(np.float32), None)
+    balanced: Balanced = class_balance(won[split.train], unique)
+    weight = np.where(won, 0.5 / balanced.prior, 0.5 / (1.0 - balanced.prior))
+    weight[split.train] = balanced.weights
+    return Scaled(names, scaler, x, weight.astype(np.float32), balanced.prior)
