@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from deepstack.layers.counter_dropout import CounterDropout
-from deepstack.layers.dense_unit import DenseUnit
+from deepstack.layers.dense_growth import DenseGrowth
+from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
-from deepstack.models.sequential.network import PlainDense
 
 Op = Callable[[tf.Tensor], tf.Tensor]
 Hold = Callable[[np.ndarray], tf.Tensor]
@@ -27,7 +27,7 @@ def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor
         model: a trained functional model.
         hold: wraps each folded weight.
     """
-    ops = {layer.name: fold(layer, hold) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
+    ops = {op.name: fold(op, hold) for op in model.operations if not isinstance(op, keras.layers.InputLayer)}
 
     def call(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         # Keras hands masks along with the tensors; nothing here has any.
@@ -37,9 +37,9 @@ def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor
 
 
 @singledispatch
-def fold(layer: keras.Layer, hold: Hold) -> Op:
-    """Inference of one layer."""
-    flag = {"training": False} if layer._call_has_training_arg else {}
+def fold(layer: keras.Operation, hold: Hold) -> Op:
+    """Inference of one layer, or of a bare operation of the graph."""
+    flag = {"training": False} if getattr(layer, "_call_has_training_arg", False) else {}
     return lambda *tensors: layer(*tensors, **flag)
 
 
@@ -90,15 +90,9 @@ def _(layer: PlainDense, hold: Hold) -> Op:
 
 
 @fold.register
-def _(layer: DenseUnit, hold: Hold) -> Op:
-    parts = [_dense_norm(dense, norm, hold) for dense, norm in zip(layer.dense, layer.norm, strict=True)]
-
-    def call(x: tf.Tensor) -> tf.Tensor:
-        for part in parts[:-1]:
-            x = tf.concat([x, tf.nn.relu(part(x))], axis=-1)
-        return tf.nn.relu(parts[-1](x))
-
-    return call
+def _(layer: DenseGrowth, hold: Hold) -> Op:
+    grow = fold(layer.grow, hold)
+    return lambda x: tf.concat([grow(x), x[:, : -layer.growth]], axis=-1)
 
 
 def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int) -> Op:

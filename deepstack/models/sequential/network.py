@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
-import tensorflow as tf
 
-from deepstack.layers.counter_dropout import CounterDropout
+from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
 from deepstack.models.heads import BinaryHead
 from deepstack.models.options import between, positive
@@ -36,46 +34,15 @@ class SequentialConfig:
             raise ValueError(f"layers: expected at least 5, received {self.layers}")
 
 
-@keras.saving.register_keras_serializable(package="deepstack")
-class PlainDense(keras.layers.Layer):
-    """`dropout(relu(BN(W · x)))`, two counted layers, no skip; `[batch, width]` to `[batch, width]`."""
-
-    def __init__(self, width: int, dropout: float = 0.0, momentum: float = 0.99, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.width, self.rate, self.momentum = width, dropout, momentum
-        shared = {"dtype": self.dtype_policy}
-        self.dense = keras.layers.Dense(width, use_bias=False, kernel_initializer="he_normal", name="dense", **shared)
-        self.norm = keras.layers.BatchNormalization(momentum=momentum, name="norm", **shared)
-        self.dropout = CounterDropout(dropout, name="dropout", **shared)
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Build both layers."""
-        self.dense.build(input_shape)
-        self.norm.build((None, self.width))
-        self.built = True
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Dense, batch norm, ReLU, dropout."""
-        h = keras.ops.relu(self.norm(self.dense(inputs), training=training))
-        return self.dropout(h, training=training)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """`[batch, width]`."""
-        return (*input_shape[:-1], self.width)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "width": self.width, "dropout": self.rate, "momentum": self.momentum}
-
-
 def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: SequentialConfig) -> keras.Model:
     """Build a net of exactly `config.layers` counted layers: `{"features": (features,)}` to the head's outputs."""
     pairs, odd = divmod(config.layers - 3, 2)
+    shared = {"dropout": config.dropout, "momentum": config.momentum}
 
     # Layers
     features = keras.Input(inputs["features"], name="features")
-    stem = PlainDense(config.width, config.dropout, config.momentum, name="stem")
-    stack = RematScan(PlainDense(config.width, config.dropout, config.momentum), pairs, name="stack")
+    stem = PlainDense(config.width, **shared, name="stem")
+    stack = RematScan(PlainDense(config.width, **shared), pairs, name="stack")
     last = keras.layers.Dense(config.width, activation="relu", name="last_dense")
 
     # Graph

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from deepstack.layers.counter_dropout import CounterDropout
-from deepstack.layers.dense_unit import DenseUnit
+from deepstack.layers.dense_growth import DenseGrowth
 from deepstack.layers.feature_attention import FeatureAttention
+from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
 from deepstack.models.heads import BinaryHead
@@ -67,46 +68,42 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: Ultim
 
     # Layers
     features = keras.Input(inputs["features"], name="features")
-    penalty = keras.regularizers.L2(config.l2) if config.l2 else None
-    stem = keras.layers.Dense(config.width, use_bias=False, kernel_regularizer=penalty, name="stem_dense")
-    stem_norm = keras.layers.BatchNormalization(momentum=config.momentum, name="stem_norm")
-    residual = RematScan(
-        ResidualDense(config.width, **shared), sum(config.res_blocks_per_unit), config.checkpoint, name="residual"
-    )
+    stem = PlainDense(config.width, **(shared | {"dropout": 0.0}), name="stem")
+    residual = RematScan(ResidualDense(config.width, **shared), depth(config), config.checkpoint, name="residual")
     dense_units = [
-        DenseUnit(layers, config.growth, **shared, name=f"dense_unit_{i}")
+        RematScan(DenseGrowth(config.growth, **shared), layers, name=f"dense_unit_{i}")
         for i, layers in enumerate(config.dense_blocks_per_unit)
+    ]
+    transitions = [
+        PlainDense(config.width, **(shared | {"dropout": 0.0}), name=f"transition_{i}") for i in range(len(dense_units))
     ]
     attention = FeatureAttention(config.attention_scales, name="attention")
 
     # Graph
     x = CounterDropout(config.input_dropout, name="input_dropout")(features) if config.input_dropout else features
-    x = keras.layers.ReLU(name="stem_relu")(stem_norm(stem(x)))
-    x = residual(x)
-    for unit in dense_units:
-        x = unit(x)
+    x = residual(stem(x))
+    for unit, transition in zip(dense_units, transitions, strict=True):
+        room = keras.ops.pad(x, ((0, 0), (0, unit.depth * config.growth)))
+        x = transition(unit(room))
     x = attention(x)
     return keras.Model({"features": features}, head.outputs(x), name="ultimate")
 
 
 def bytes_per_sample(config: UltimateConfig) -> float:
     """Activation memory of a training step for one sample, float32 bytes: what the loops keep, and the rest twice."""
-    blocks = sum(config.res_blocks_per_unit)
+    blocks = depth(config)
     stride = config.checkpoint if isinstance(config.checkpoint, int) else 1
     kept = -(-blocks // stride) + stride + (2 * blocks if config.checkpoint == "everything" else 0)
-    dense = sum(n * (config.width + n * config.growth / 2 + 6 * config.growth) for n in config.dense_blocks_per_unit)
-    return 4.0 * (config.width * (kept + 24) + 2 * dense)
+    dense = sum((n + 12) * (config.width + n * config.growth) for n in config.dense_blocks_per_unit)
+    return 4.0 * (config.width * (kept + 24) + dense)
 
 
 def flops_per_sample(features: int, config: UltimateConfig) -> float:
     """Multiply-adds of one forward pass for one sample, counted as two operations each."""
     width, growth = config.width, config.growth
-    dense = sum(
-        sum((width + i * growth) * growth for i in range(n)) + (width + n * growth) * width
-        for n in config.dense_blocks_per_unit
-    )
+    dense = sum((width + n * growth) * (n * growth + width) for n in config.dense_blocks_per_unit)
     attention = sum(width // s * max(4, width // 4) + max(4, width // 4) * width for s in config.attention_scales)
-    return 2.0 * (features * width + 2 * width * width * sum(config.res_blocks_per_unit) + dense + attention)
+    return 2.0 * (features * width + 2 * width * width * depth(config) + dense + attention)
 
 
 def depth(config: UltimateConfig) -> int:
