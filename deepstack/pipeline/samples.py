@@ -12,6 +12,7 @@ from deepstack.config.features import FeaturesConfig
 from deepstack.config.labels import LabelsConfig
 from deepstack.errors import DataError
 from deepstack.features.scale import fit_scaler
+from deepstack.features.screen import screen_features
 from deepstack.features.select import select_features
 from deepstack.features.table import FeatureTable, make_table
 from deepstack.labels.breakout import label_and_count
@@ -94,11 +95,14 @@ class Scaled:
 def scale(found: Candidates, split: Split, interval: pd.Timedelta, config: FeaturesConfig, balance: bool) -> Scaled:
     """Select and scale the features and weigh the samples, fitted on the training slice."""
     train = found.features[split.train]
-    names = select_features(train, found.names, config)
+    won = found.trades["won"].to_numpy(bool)
+    distinct = select_features(train, found.names, config)
+    names = screen_features(
+        train[:, [found.names.index(name) for name in distinct]], won[split.train], distinct, config.max_features
+    )
     columns = [found.names.index(name) for name in names]
     scaler = fit_scaler(train[:, columns], config)
     x = np.ascontiguousarray(scaler.transform(found.features[:, columns]), dtype=np.float32)
-    won = found.trades["won"].to_numpy(bool)
     unique = uniqueness(found.trades.iloc[split.train], interval)
     unique /= unique.mean()
     weight = np.ones(len(won))

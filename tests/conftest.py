@@ -1,0 +1,80 @@
+"""One small run through the command line, made once, for every test that needs a finished artifact."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY = """\
+name: tiny
+seed: 5
+data:
+  synthetic: {symbols: 2, bars: 5000, interval: 1h, edge: 1.0}
+model:
+  name: ultimate
+  options: {width: 16, res_blocks_per_unit: [3], dense_blocks_per_unit: [2], growth: 4, attention_scales: [1, 4]}
+training:
+  strategy: none
+  jit_compile: false
+  learning_rate: 0.01
+  epochs: 3
+  batch_size: 64
+  checkpoint_every_steps: 1
+evaluation:
+  bootstrap_resamples: 200
+  permutation_rows: 100
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run.
+
+    Attributes:
+        folder: the artifact.
+        config_file: what it was made from.
+        output: what the command printed on stdout.
+    """
+
+    folder: Path
+    config_file: Path
+    output: str
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.folder / "report.json").read_text())
+
+    @cached_property
+    def market(self) -> Any:
+        """The candles it was made from, made again."""
+        from deepstack.candles.synthetic import make_market
+        from deepstack.config.read import read_config
+
+        config = read_config(self.config_file)
+        return make_market(config.data.synthetic, config.seed)
+
+
+def deepstack_command(*arguments: str) -> list[str]:
+    """The command line, in an interpreter of its own."""
+    return [sys.executable, "-m", "deepstack", *arguments]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """`deepstack run` of the tiny config; nobody may write into its folder."""
+    place = tmp_path_factory.mktemp("finished")
+    config = place / "tiny.yaml"
+    config.write_text(TINY)
+    command = deepstack_command("run", str(config), "--yes", "--out", str(place / "artifacts"))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    (folder,) = (place / "artifacts").glob("tiny-*")
+    return Finished(folder, config, done.stdout)
