@@ -1,3 +1,79 @@
-"""Very deep Keras models for candle data, judged honestly."""
+"""Very deep Keras models for candle data, judged honestly.
+
+What the `deepstack` command does, as functions: `from deepstack import read_config, run`. A name is imported when it
+is first asked for, so `import deepstack` itself loads neither TensorFlow nor pandas.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from deepstack.artifact.load import open_artifact as open_artifact
+    from deepstack.artifact.model import load_network as load_network
+    from deepstack.candles.load import inspect_files as inspect_files
+    from deepstack.candles.load import read_market as read_market
+    from deepstack.candles.synthetic import make_market as make_market
+    from deepstack.config.read import read_config as read_config
+    from deepstack.config.run import RunConfig as RunConfig
+    from deepstack.errors import DeepstackError as DeepstackError
+    from deepstack.features.table import latest_row as latest_row
+    from deepstack.features.table import make_table as make_table
+    from deepstack.models.catalogue import MODELS as MODELS
+    from deepstack.models.catalogue import build as build
+    from deepstack.pipeline.evaluate import evaluate as evaluate
+    from deepstack.pipeline.plan import plan as plan
+    from deepstack.pipeline.predict import predict as predict
+    from deepstack.pipeline.run import run as run
+
+_HOMES = {
+    "DeepstackError": "deepstack.errors",
+    "MODELS": "deepstack.models.catalogue",
+    "RunConfig": "deepstack.config.run",
+    "build": "deepstack.models.catalogue",
+    "evaluate": "deepstack.pipeline.evaluate",
+    "inspect_files": "deepstack.candles.load",
+    "latest_row": "deepstack.features.table",
+    "load_network": "deepstack.artifact.model",
+    "make_market": "deepstack.candles.synthetic",
+    "make_table": "deepstack.features.table",
+    "open_artifact": "deepstack.artifact.load",
+    "plan": "deepstack.pipeline.plan",
+    "predict": "deepstack.pipeline.predict",
+    "read_config": "deepstack.config.read",
+    "read_market": "deepstack.candles.load",
+    "run": "deepstack.pipeline.run",
+}
+
+__all__ = [
+    "DeepstackError",
+    "MODELS",
+    "RunConfig",
+    "__version__",
+    "build",
+    "evaluate",
+    "inspect_files",
+    "latest_row",
+    "load_network",
+    "make_market",
+    "make_table",
+    "open_artifact",
+    "plan",
+    "predict",
+    "read_config",
+    "read_market",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deepstack' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -44,7 +44,8 @@ def export_saved_model(folder: Path, model: keras.Model, decision: Decision, exa
     """Write `folder` as one version of a servable: `saved_model.pb`, `variables/`, `assets.extra/`.
 
     `serving_default` takes `features`, float32 [batch, features], unscaled, in the order of the feature list, and
-    returns `probability` float32 [batch] and `decision` bool [batch]. It is float32 whatever the training precision.
+    returns `probability` float32 [batch] and `decision` bool [batch]. It is float32 whatever the training precision. A
+    row with a value that is not finite has probability NaN and decision False.
 
     Args:
         folder: `serving/<name>/<version>`; made here.
@@ -71,14 +72,16 @@ def export_saved_model(folder: Path, model: keras.Model, decision: Decision, exa
     def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
         scaled = (tf.clip_by_value(features, low, high) - mean) / scale
         logit = tf.reshape(tf.cast(network({"features": scaled}), tf.float32), [-1])
-        probability = tf.sigmoid(logit + offset)
+        # A ReLU turns NaN into 0, so a missing value would come out as a plausible probability.
+        known = tf.reduce_all(tf.math.is_finite(features), axis=1)
+        probability = tf.where(known, tf.sigmoid(logit + offset), math.nan)
         return {"probability": probability, "decision": probability >= threshold}
 
     concrete = serve.get_concrete_function()
     if constant:
         module.serve = _frozen(concrete)
     else:
-        module.model, module.serve = model, serve
+        module.held, module.serve = list(concrete.variables), serve  # those the graph uses, and no others
     signature = module.serve if constant else concrete
     tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
     write_warmup(folder / "assets.extra", name, examples)

@@ -51,6 +51,8 @@ def _(layer: keras.Layer, hold: Hold) -> Op:
 
 @fold.register
 def _(layer: keras.layers.BatchNormalization, hold: Hold) -> Op:
+    if layer.axis != -1:
+        return fold.dispatch(keras.layers.Layer)(layer, hold)
     scale, shift = (hold(v) for v in _affine(layer))
     return lambda x: x * scale + shift
 
@@ -67,7 +69,7 @@ def _(layer: RematScan, hold: Hold) -> Op:
     for i in range(layer.depth):
         for variable, stack in zip(variables, stacks, strict=True):
             variable.assign(stack[i])
-        ops.append(fold(block, hold) if has_rule else _as_it_is(layer, stacks, i))
+        ops.append(fold(block, hold) if has_rule else _as_it_is(layer, stacks, i, hold))
 
     def call(x: tf.Tensor) -> tf.Tensor:
         for op in ops:
@@ -95,10 +97,10 @@ def _(layer: DenseGrowth, hold: Hold) -> Op:
     return lambda x: tf.concat([grow(x), x[:, : -layer.growth]], axis=-1)
 
 
-def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int) -> Op:
+def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int, hold: Hold) -> Op:
     """Block i of a stack whose block has no rule: its own call, on its own weights."""
     template, n = layer.template, len(layer.template.trainable_variables)
-    values = [tf.constant(stack[i]) for stack in stacks]
+    values = [hold(stack[i]) for stack in stacks]
     return lambda x: template.stateless_call(values[:n], values[n:], x, training=False)[0]
 
 
@@ -111,6 +113,7 @@ def _dense_norm(dense: keras.layers.Dense, norm: keras.layers.BatchNormalization
 
 def _affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
     """The (scale, shift) that a batch norm applies at inference; in float64 until the last step."""
-    gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in norm.get_weights())
-    scale = gamma / np.sqrt(variance + norm.epsilon)
-    return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)
+    mean, variance = (v.numpy().astype(np.float64) for v in (norm.moving_mean, norm.moving_variance))
+    scale = (norm.gamma.numpy() if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)
+    shift = (norm.beta.numpy() if norm.center else 0.0) - mean * scale
+    return scale.astype(np.float32), shift.astype(np.float32)

@@ -1,6 +1,11 @@
 """The files a finished run leaves for others to load, apart from the report and the manifest."""
 
-from collections.abc import Sequence
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,12 @@ from deepstack.artifact.architecture import write_architecture
 from deepstack.artifact.atomic import disk_errors
 from deepstack.artifact.export import Decision, export_saved_model
 from deepstack.features.scale import scaler_constants
+
+
+COPIES_ON_DISK = 5
+"""Of the weights: `.keras` with the copy Keras makes while writing it, `.h5`, and the SavedModel with some room."""
+OTHER_BYTES = 4_000_000
+"""Graph, tables and warm-up requests of a network of some thousand layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +69,34 @@ def save_files(folder: Path, name: str, trained: Trained, feature_rows: Sequence
     import pandas as pd
 
     with disk_errors(folder):
+        _require_room(folder, 4 * trained.model.count_params())
         trained.model.save(folder / "model.keras")
-        trained.model.save(folder / f"{name}_model.h5", include_optimizer=False)
+        with _legacy_format_accepted():
+            trained.model.save(folder / f"{name}_model.h5", include_optimizer=False)
         pd.DataFrame(feature_rows).to_csv(folder / f"{name}_features.csv", index=False)
         joblib.dump(trained.scaler, folder / f"{name}_scaler.pkl")
         joblib.dump(float(trained.threshold), folder / f"{name}_threshold.pkl")
         layers = write_architecture(folder / f"{name}_architecture.csv", trained.model)
         export_saved_model(folder / "serving" / name / "1", trained.model, trained.decision, examples, name)
     return layers
+
+
+@contextmanager
+def _legacy_format_accepted() -> Iterator[None]:
+    """Drop Keras' advice against HDF5: the file is asked for, beside the `.keras` that the advice recommends."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return "HDF5" not in record.getMessage()
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
+
+
+def _require_room(folder: Path, weights_bytes: int) -> None:
+    """Ask the disk beforehand: HDF5 takes the whole process down when the disk fills up while it writes."""
+    if shutil.disk_usage(folder).free < COPIES_ON_DISK * weights_bytes + OTHER_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -5,6 +5,7 @@ import json
 from deepstack.cli import market as candles
 from deepstack.cli import options
 from deepstack.cli.progress import show_progress
+from deepstack.cli.quiet import quiet_import
 
 
 def evaluate(artifact: options.ArtifactFolder, data: options.RequiredData, repair: options.Repair = None) -> None:
@@ -20,7 +21,8 @@ def evaluate(artifact: options.ArtifactFolder, data: options.RequiredData, repai
     from deepstack.artifact.load import open_artifact
 
     opened = open_artifact(artifact)
-    from deepstack.pipeline.evaluate import evaluate as evaluate_artifact
+    with quiet_import():
+        from deepstack.pipeline.evaluate import evaluate as evaluate_artifact
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)

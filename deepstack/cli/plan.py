@@ -1,6 +1,7 @@
 """`deepstack plan`."""
 
 from deepstack.cli import options
+from deepstack.cli.quiet import quiet_import
 from deepstack.config.read import read_config
 
 
@@ -15,7 +16,8 @@ def plan(config: options.Config, data: options.Data = None, set_: options.Overri
       deepstack plan configs/ultimate_billion.yaml --set training.batch_size=8
     """
     settings = read_config(config, set_ or (), data or ())
-    from deepstack.pipeline.plan import plan as plan_run
+    with quiet_import():
+        from deepstack.pipeline.plan import plan as plan_run
 
     for line in plan_run(settings).lines():
         print(line)

@@ -9,6 +9,7 @@ from deepstack.cli import market as candles
 from deepstack.cli import options
 from deepstack.cli.output import check_output, write_table
 from deepstack.cli.progress import show_progress
+from deepstack.cli.quiet import quiet_import
 
 
 def predict(
@@ -30,7 +31,8 @@ def predict(
     from deepstack.artifact.load import open_artifact
 
     opened = open_artifact(artifact)
-    from deepstack.pipeline.predict import predict as predict_market
+    with quiet_import():
+        from deepstack.pipeline.predict import predict as predict_market
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)

@@ -1,6 +1,7 @@
 """`deepstack run`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 
 from deepstack.cli import options
 from deepstack.cli.progress import show_progress
+from deepstack.cli.quiet import quiet_import
 from deepstack.config.read import read_config
 from deepstack.errors import DeepstackError
 
@@ -35,17 +37,26 @@ def run(
       deepstack run configs/ultimate.yaml --data candles/ --resume --yes
     """
     settings = read_config(config, set_ or (), data or ())
-    from deepstack.pipeline.plan import plan
+    with quiet_import():
+        from deepstack.pipeline.plan import plan
+    if os.environ.get("TF_CONFIG"):
+        from deepstack.training.strategy import make_strategy
+
+        make_strategy(settings.training.strategy)  # it must come before any other operation, those of the plan too
 
     for line in plan(settings).lines():
         print(line)
     if not yes:
         _confirm()
 
-    from deepstack.pipeline.run import run as run_pipeline
+    with quiet_import():
+        from deepstack.pipeline.run import run as run_pipeline
 
     with show_progress() as progress:
         artifact = run_pipeline(settings, out=out, resume=resume, progress=progress)
+    if artifact is None:
+        print("trained; the chief judges and publishes")
+        return
     print(json.loads((artifact / "report.json").read_text(encoding="utf-8"))["verdict"])
     print(f"artifact: {artifact}")
 

@@ -50,7 +50,7 @@ class Bars:
     def once(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The series `key`, computed at the first request and shared afterwards, read-only."""
         if key not in self._shared:
-            series = compute()
+            series = compute().view()
             series.flags.writeable = False
             self._shared[key] = series
         return self._shared[key]

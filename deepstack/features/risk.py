@@ -18,7 +18,8 @@ RATIO_CAP = 10.0
 """Ratios whose denominator can vanish by chance (a window without a loss) are capped at this."""
 
 TAIL_BARS = 100
-TAIL_VALUES = 5
+SORT_FIVE = ((0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (2, 3))
+"""Comparators that sort five values: Knuth, The Art of Computer Programming 3 (1998), section 5.3.4."""
 
 
 def _capped(x: np.ndarray) -> np.ndarray:
@@ -118,22 +119,21 @@ def _calmar(n: int) -> Feature:
 
 
 def _join_lowest(older: State, newer: State, _n: int, _m: int) -> State:
-    """State: the k lowest values, ascending along axis 0; the k lowest of two such lists are these minima."""
-    return (np.sort(np.minimum(older[0], newer[0][::-1]), axis=0),)
+    """State: the 5 lowest values, ascending; the 5 lowest of two such lists are these minima, put in order again."""
+    low = [np.minimum(a, b) for a, b in zip(older, reversed(newer), strict=True)]
+    for i, j in SORT_FIVE:
+        low[i], low[j] = np.minimum(low[i], low[j]), np.maximum(low[i], low[j])
+    return tuple(low)
 
 
 def _tails(bars: Bars) -> np.ndarray:
     """The 5 lowest of the last 100 log returns and of their negatives: float64 [mean | mildest, low | high, bars]."""
 
     def compute() -> np.ndarray:
-        r = log_return(bars)
-        singles = np.full((TAIL_VALUES, 2, len(r)), np.inf)
-        singles[0, 0], singles[0, 1] = r, -r
-        lowest = pad(fold((singles,), TAIL_BARS, _join_lowest)[0], len(r))
-        mean = lowest[0].copy()
-        for value in lowest[1:]:
-            mean += value
-        return np.stack((mean / TAIL_VALUES, lowest[-1]))
+        r = np.stack((log_return(bars), -log_return(bars)))
+        none = np.full(r.shape, np.inf)
+        lowest = fold((r, none, none, none, none), TAIL_BARS, _join_lowest)
+        return pad(np.stack((sum(lowest[1:], lowest[0]) / len(lowest), lowest[-1])), len(bars))
 
     return bars.once("tails", compute)
 

@@ -124,12 +124,16 @@ def latest_row(market: Market, symbol: str, names: Sequence[str]) -> np.ndarray:
         names: the features, in order.
 
     Raises:
-        DataError: the last gap-free run is shorter than the longest lookback.
+        DataError: the symbol is absent, its last gap-free run is shorter than the longest lookback, or a feature's
+            needs are not met.
     """
     features = named(names, carried_by(market))
     need = max(feature.lookback_bars for feature in features)
-    candles = market[symbol]
-    last_run = candles.segments()[-1:]
+    if symbol not in market:
+        raise DataError(
+            symbol, expected="candles of this symbol", received=", ".join(market), remedy="sending them too"
+        )
+    last_run = market[symbol].segments()[-1:]
     have = last_run[0].stop - last_run[0].start if last_run else 0
     if have < need:
         raise DataError(

@@ -144,12 +144,12 @@ def _quiet_share(b: Bars) -> np.ndarray:
     return roll.mean(quiet, 20)
 
 
-def _estimator_ratio(kind: str, estimator: Estimator, short: int, long: int, extra: int) -> Feature:
+def _estimator_ratio(kind: str, estimator: Estimator, short: int, long: int) -> Feature:
     return Feature(
         f"{kind}_ratio_{short}_{long}",
         f"{kind} volatility over {short} / over {long}",
         "ratio",
-        long + extra,
+        long,
         lambda b: roll.ratio(estimator(b, short), estimator(b, long)),
     )
 
@@ -199,14 +199,14 @@ FEATURES: tuple[Feature, ...] = (
         lambda b: parkinson(b, 20),
         lambda b: volatility(b, 20),
     ),
-    _estimator_ratio("parkinson", parkinson, 10, 100, 0),
+    _estimator_ratio("parkinson", parkinson, 10, 100),
     _ratio_of(
-        "garman_klass_to_close_20",
-        "Garman-Klass volatility / std of log returns, over 20",
+        "garman_klass_to_parkinson_20",
+        "Garman-Klass / Parkinson volatility, over 20",
         "ratio",
-        21,
+        20,
         lambda b: garman_klass(b, 20),
-        lambda b: volatility(b, 20),
+        lambda b: parkinson(b, 20),
     ),
     _ratio_of(
         "rogers_satchell_to_parkinson_20",
@@ -223,7 +223,6 @@ FEATURES: tuple[Feature, ...] = (
         21,
         lambda b: yang_zhang(b, 20),
     ),
-    _estimator_ratio("yang_zhang", yang_zhang, 10, 50, 1),
     *(_vol_of_vol(n) for n in (20, 50)),
     _volatility_slope(20),
     VOLATILITY_RANK_200,

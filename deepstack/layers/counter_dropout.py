@@ -36,7 +36,7 @@ class CounterDropout(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"rate must lie in [0, 1), received {rate}")
-        self.rate = rate
+        self.rate, self.seed = rate, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
@@ -60,4 +60,4 @@ class CounterDropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Rate and seed."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed_generator.seed}
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -1,6 +1,7 @@
 """The depth engine: one Keras block repeated `depth` times with stacked weights, in one loop, with rematerialisation."""
 
 import random
+from copy import deepcopy
 from typing import Any
 
 import keras
@@ -42,7 +43,7 @@ class RematScan(keras.layers.Layer):
         super().__init__(**kwargs)
         if depth < 1:
             raise ValueError(f"depth must be at least 1, received {depth}")
-        if checkpoint not in ("input", "everything") and not (isinstance(checkpoint, int) and checkpoint >= 1):
+        if checkpoint not in ("input", "everything") and not (type(checkpoint) is int and checkpoint >= 1):
             raise ValueError(f"checkpoint must be 'input', 'everything' or an int >= 1, received {checkpoint!r}")
         self.depth = depth
         self.checkpoint = checkpoint
@@ -58,6 +59,13 @@ class RematScan(keras.layers.Layer):
             if not template.built:
                 template.build(input_shape)
             initializers = {id(v): v._initializer for v in template.variables}
+            spec = template.compute_output_spec(keras.KerasTensor(input_shape, self.compute_dtype))
+        if (tuple(spec.shape), spec.dtype) != (tuple(input_shape), self.compute_dtype):
+            raise ValueError(
+                f"{self.name} repeats a block, so its output needs the same shape and dtype as its input; the block "
+                f"maps {tuple(input_shape)} {self.compute_dtype} to {tuple(spec.shape)} {spec.dtype}"
+            )
+        self._shape = tuple(input_shape)
         with keras.StatelessScope():
             pass  # leaving an outermost scope gives the template its unused values
         self._template = _Untracked(template)
@@ -87,7 +95,8 @@ class RematScan(keras.layers.Layer):
 
     def new_block(self, name: str) -> keras.Layer:
         """A fresh, unconnected block of the stack's configuration."""
-        block = keras.saving.deserialize_keras_object(self._block_config.block)
+        # Keras takes entries out of a functional model's config while it reads it.
+        block = keras.saving.deserialize_keras_object(deepcopy(self._block_config.block))
         block.name = name
         return block
 
@@ -196,8 +205,7 @@ class RematScan(keras.layers.Layer):
 
     def unroll(self) -> keras.Model:
         """The same network as a plain functional model of `depth` blocks holding a copy of the same weights."""
-        shape = self._template.block.input_shape if hasattr(self._template.block, "input_shape") else self._input_shape
-        x = inputs = keras.Input(shape[1:], dtype=self.compute_dtype)
+        x = inputs = keras.Input(self._shape[1:], dtype=self.compute_dtype)
         blocks = [self.new_block(f"block_{i}") for i in range(self.depth)]
         for block in blocks:
             x = block(x)
@@ -225,6 +233,7 @@ class RematScan(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "RematScan":
         """Rebuild the layer; the block's own config travels inside."""
+        config = deepcopy(config)
         return cls(keras.saving.deserialize_keras_object(config.pop("block")), **config)
 
 

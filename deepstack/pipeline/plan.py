@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,7 +78,7 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     options = read_options(entry.config, config.model.options)
     carried = frozenset({"peers"} if not config.data.paths and config.data.synthetic.symbols > 1 else ())
     features = min(len(choose(config.features, carried)), config.features.max_features)
-    layers, parameters = _count(config, features)
+    layers, parameters = count(config.model.name, config.model.options, features)
     batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
     small = parameters * 4 < 2e9
     return Plan(
@@ -94,10 +95,10 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     )
 
 
-def _count(config: RunConfig, features: int) -> tuple[int, int]:
-    """(counted layers, parameters) of the model, built without giving its weights memory."""
+def count(name: str, options: Mapping[str, Any], features: int) -> tuple[int, int]:
+    """(counted layers, parameters) of a model, built without giving its weights memory."""
     with keras.StatelessScope(initialize_variables=False):
-        model = catalogue.build(config.model.name, {"features": (features,)}, "binary", config.model.options)
+        model = catalogue.build(name, {"features": (features,)}, "binary", options)
         found = count_layers(model), int(sum(np.prod(v.shape) for v in model.weights))
     keras.utils.clear_session()
     return found

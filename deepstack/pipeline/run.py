@@ -12,7 +12,7 @@ import pandas as pd
 from deepstack.artifact.manifest import write_manifest
 from deepstack.artifact.model import win_probability
 from deepstack.artifact.save import Trained, save_files
-from deepstack.artifact.workspace import open_workspace, publish
+from deepstack.artifact.workspace import publish
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.baselines import Predictions, fit_baselines
 from deepstack.evaluation.figures import report_figures
@@ -25,13 +25,17 @@ from deepstack.models.options import read_options
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.samples import candidates, scale
 from deepstack.pipeline.stopwatch import Stopwatch
+from deepstack.pipeline.workers import open_for_all
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.batches import Samples
 from deepstack.samples.split import split_by_time
 from deepstack.training.fit import fit
+from deepstack.training.strategy import make_strategy
 
 
-def run(config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = False, progress: Progress = no_progress) -> Path:
+def run(
+    config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = False, progress: Progress = no_progress
+) -> Path | None:
     """Run one experiment from candles to a finished artifact.
 
     Args:
@@ -41,7 +45,7 @@ def run(config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = Fals
         progress: told of all long work.
 
     Returns:
-        The artifact's folder.
+        The artifact's folder; None in a worker of a multi-worker run, whose chief judges and publishes.
 
     Raises:
         DeepstackError: data, config or disk that cannot be used; the unfinished run stays in `<out>/.running`.
@@ -49,8 +53,8 @@ def run(config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = Fals
     watch = Stopwatch()
     entry = catalogue.find(config.model.name)
     options = read_options(entry.config, config.model.options)
-    workspace = open_workspace(out, _run_name(config), config, resume=resume)
-    folder = workspace.folder
+    strategy = make_strategy(config.training.strategy)  # before any other TensorFlow operation
+    workspace, folder, resumed = open_for_all(strategy, out, _run_name(config), config, resume=resume)
 
     with watch.stage("read"):
         source = load_source(config, progress)
@@ -74,10 +78,12 @@ def run(config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = Fals
         config.training,
         seed=config.seed,
         folder=folder,
-        resume=workspace.resumed,
+        resume=resumed,
         progress=progress,
         bytes_per_sample=entry.bytes_per_sample(options),
     )
+    if workspace is None:
+        return None
     watch.seconds |= {"first_step": fitted.first_step_s, "train": fitted.train_s}
 
     with watch.stage("evaluate"):

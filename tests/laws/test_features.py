@@ -18,7 +18,7 @@ REAL = ROOT / "../shared/data"
 BARS = 6000
 SPOT, FUTURES = "btcusdt_spot_1m_2017-08_2018-07.csv.gz", "{}usdt_um_1m_2022-10_2023-03.csv.gz"
 SOURCES = ("synthetic", "spot_2017", "futures_2022")
-MACHINERY = {"bars", "feature", "catalogue", "table", "scale", "select", "docs"}
+MACHINERY = {"bars", "feature", "catalogue", "table", "scale", "screen", "select", "docs"}
 FEATURES = tuple(catalogue.FEATURES.values())
 
 over_features = pytest.mark.parametrize("feature", FEATURES, ids=lambda f: f.name)

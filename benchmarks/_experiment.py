@@ -1,0 +1,116 @@
+"""One training of a config's network on a synthetic market, without report or artifact: what the edge benchmarks share."""
+
+import gc
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from deepstack.artifact.model import win_probability
+from deepstack.candles.synthetic import make_market
+from deepstack.config.data import SyntheticConfig
+from deepstack.config.read import read_config
+from deepstack.config.run import RunConfig
+from deepstack.evaluation.baselines import fit_baselines
+from deepstack.evaluation.threshold import choose_threshold
+from deepstack.models import catalogue
+from deepstack.pipeline.samples import candidates, scale
+from deepstack.samples.batches import Samples
+from deepstack.samples.split import split_by_time
+from deepstack.training.fit import fit
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one training came to on its test slice."""
+
+    auc: float
+    logistic_auc: float | None
+    gross_r: float
+    taken: int
+    test: int
+    seconds: float
+
+
+def default_config(**training: object) -> RunConfig:
+    """configs/ultimate.yaml with some training keys replaced."""
+    config = read_config(ROOT / "configs" / "ultimate.yaml")
+    return config.model_copy(update={"training": config.training.model_copy(update=training)})
+
+
+def experiment(config: RunConfig, market: SyntheticConfig, seed: int, *, shuffle: bool = False, logistic: bool = False) -> Outcome:
+    """Train the config's network on one market and judge it on the test slice.
+
+    Args:
+        shuffle: permute the outcomes among all trades first: no model can know them.
+        logistic: fit the logistic baseline as well.
+    """
+    started = time.perf_counter()
+    candles = make_market(market, seed)
+    interval = next(iter(candles.values())).interval
+    found = candidates(candles, config.features, config.labels)
+    if shuffle:
+        order = np.random.default_rng(seed).permutation(len(found.trades))
+        for column in ("won", "net_r", "gross_r"):
+            found.trades[column] = found.trades[column].to_numpy()[order]
+    split = split_by_time(found.trades, interval, config.split)
+    scaled = scale(found, split, interval, config.features, config.training.balance_classes)
+    won = found.trades["won"].to_numpy(bool)
+
+    def part(index: np.ndarray) -> Samples:
+        return Samples({"features": scaled.x}, index, won[index].astype(np.float32), scaled.weight[index])
+
+    build = partial(
+        catalogue.build, config.model.name, {"features": (len(scaled.names),)}, "binary", config.model.options
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(
+            build, part(split.train), part(split.validation), config.training, seed=seed, folder=Path(folder)
+        )
+    validation, test = (win_probability(fitted.model, scaled.x[i], scaled.prior) for i in (split.validation, split.test))
+    net_r = found.trades["net_r"].to_numpy()
+    taken = choose_threshold(validation, net_r[split.validation], config.evaluation.min_coverage).take(test)
+    linear = None
+    if logistic:
+        evaluation = config.evaluation.model_copy(update={"baselines": ("logistic",)})
+        rows = [scaled.x[i] for i in (split.train, split.validation, split.test)]
+        predictions = fit_baselines(
+            rows[0],
+            won[split.train],
+            scaled.weight[split.train],
+            rows[1],
+            won[split.validation],
+            rows[2],
+            evaluation,
+            seed=seed,
+            prior=scaled.prior,
+        )
+        linear = float(roc_auc_score(won[split.test], predictions["logistic"].test))
+    outcome = Outcome(
+        auc=float(roc_auc_score(won[split.test], test)),
+        logistic_auc=linear,
+        gross_r=float(found.trades["gross_r"].to_numpy()[split.test][taken].mean()),
+        taken=int(taken.sum()),
+        test=len(test),
+        seconds=time.perf_counter() - started,
+    )
+    keras.utils.clear_session()
+    gc.collect()
+    return outcome
+
+
+def write_result(name: str, result: dict) -> None:
+    """Keep a benchmark's figures as JSON beside the scripts, and print them."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(result, indent=2)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(text)

@@ -1,0 +1,130 @@
+"""Features: a million one-minute bars at once, and one new bar at serving.
+
+    python benchmarks/features.py
+
+Every feature that a market of one symbol allows, of candles drawn at random. Each task runs in a process of its own;
+peak memory is that of the whole process, imports and candles included. About a minute on 2 cores.
+
+Writes benchmarks/results/features.json; exits 1 when a bar is missed.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deepstack.candles.market import Candles, Market
+from deepstack.features.catalogue import FEATURES, MAX_LOOKBACK_BARS
+from deepstack.features.table import latest_row, make_table
+
+RESULT = Path(__file__).with_name("results") / "features.json"
+BARS = 1_000_000
+CALLS, WARM_UP = 400, 50
+
+PROMISES = {
+    "1,000,000 bars": ("s", 25.0),
+    "peak RSS / output": ("times", 3.0),
+    "one new bar, p50": ("ms", 15.0),
+}
+
+
+def main() -> int:
+    """Measure both tasks, judge, write."""
+    table, row = _child("table"), _child("row")
+    measured = {
+        "1,000,000 bars": table["seconds"],
+        "peak RSS / output": table["peak_rss_mb"] / table["output_mb"],
+        "one new bar, p50": row["p50_ms"],
+    }
+    promises = [
+        {"promise": name, "unit": unit, "bar": bar, "measured": measured[name], "met": measured[name] <= bar}
+        for name, (unit, bar) in PROMISES.items()
+    ]
+    result = {
+        "benchmark": "features",
+        "command": "python benchmarks/features.py",
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "promises": promises,
+        "table": table,
+        "row": row,
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"{table['features']} features, {table['bars_per_s']:,.0f} bars/s, {table['cpu_seconds']:.1f} CPU-seconds")
+    for promise in promises:
+        verdict = "met" if promise["met"] else "MISSED"
+        print(
+            f"{promise['promise']:<20} {promise['measured']:8.2f} {promise['unit']:<6} bar {promise['bar']:g}  {verdict}"
+        )
+    return 0 if all(promise["met"] for promise in promises) else 1
+
+
+def table() -> dict[str, Any]:
+    """Time and memory of the whole table."""
+    candles = market(BARS)
+    started, cpu = time.perf_counter(), time.process_time()
+    made = make_table(candles)
+    seconds = time.perf_counter() - started
+    return {
+        "bars": BARS,
+        "features": len(made.names),
+        "seconds": seconds,
+        "cpu_seconds": time.process_time() - cpu,
+        "bars_per_s": BARS / seconds,
+        "output_mb": made.values.nbytes / 1e6,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+    }
+
+
+def row() -> dict[str, Any]:
+    """Milliseconds of the last bar's features, from a window of candles that moves on by one bar a call."""
+    whole = market(MAX_LOOKBACK_BARS + CALLS + WARM_UP)["A"]
+    names = [feature.name for feature in FEATURES.values() if not feature.needs]
+    times = []
+    for i in range(CALLS + WARM_UP):
+        window = Candles("A", whole.interval, whole.frame.iloc[i : i + MAX_LOOKBACK_BARS])
+        started = time.perf_counter()
+        latest_row({"A": window}, "A", names)
+        times.append((time.perf_counter() - started) * 1e3)
+    p50, p99 = np.percentile(times[WARM_UP:], [50, 99])
+    return {"features": len(names), "window_bars": MAX_LOOKBACK_BARS, "p50_ms": float(p50), "p99_ms": float(p99)}
+
+
+def market(bars: int) -> Market:
+    """One symbol, a fat-tailed random walk."""
+    rng = np.random.default_rng(7)
+    close = 100.0 * np.exp(np.cumsum(1e-3 * rng.standard_t(4, size=bars)))
+    open_ = np.concatenate(([100.0], close[:-1])) * np.exp(1e-4 * rng.normal(size=bars))
+    reach = 5e-4 * rng.exponential(size=(2, bars))
+    index = pd.date_range("2023-01-01", periods=bars, freq="1min", tz="UTC", name="close_time").as_unit("ms")
+    columns = {
+        "open": open_,
+        "high": np.maximum(open_, close) * np.exp(reach[0]),
+        "low": np.minimum(open_, close) * np.exp(-reach[1]),
+        "close": close,
+        "volume": rng.lognormal(size=bars),
+    }
+    return {"A": Candles("A", pd.Timedelta("1min"), pd.DataFrame(columns, index=index))}
+
+
+def _child(task: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, task]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{task} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps({"table": table, "row": row}[sys.argv[1]]()))
+    else:
+        sys.exit(main())

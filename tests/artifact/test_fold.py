@@ -1,0 +1,53 @@
+"""Folding a batch norm and unrolling a stack changes how a network is computed, not what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepstack.artifact.fold import fold, folded_call
+from deepstack.layers.dense_growth import DenseGrowth
+from deepstack.layers.plain_dense import PlainDense
+from deepstack.layers.residual_dense import ResidualDense
+
+X = np.random.default_rng(0).normal(size=(32, 24)).astype(np.float32)
+
+
+@pytest.mark.parametrize("network", ["ultimate", "sequential", "no_rule"])
+def test_a_folded_network_is_the_network_at_inference(networks: Mapping[str, Any], network: str) -> None:
+    model = networks[network]
+    folded = folded_call(model, tf.constant)
+    wanted = model({"features": X}, training=False)
+    np.testing.assert_allclose(folded({"features": tf.constant(X)}), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        ResidualDense(24, dropout=0.5, name="block"),
+        PlainDense(8, dropout=0.5, name="block"),
+        DenseGrowth(4, dropout=0.5, name="block"),
+        keras.layers.BatchNormalization(epsilon=0.1, name="norm"),
+        keras.layers.BatchNormalization(scale=False, name="norm"),
+        keras.layers.BatchNormalization(center=False, name="norm"),
+        keras.layers.BatchNormalization(center=False, scale=False, name="norm"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_folded_layer_is_the_layer_at_inference(layer: keras.Layer) -> None:
+    layer.build((None, 24))
+    rng = np.random.default_rng(1)
+    for weight in layer.weights:
+        low, high = (0.3, 2.0) if "gamma" in weight.name or "variance" in weight.name else (-1.0, 1.0)
+        weight.assign(rng.uniform(low, high, weight.shape))
+    np.testing.assert_allclose(fold(layer, tf.constant)(tf.constant(X)), layer(X, training=False), atol=2e-5)
+
+
+def test_every_weight_of_a_large_network_goes_through_hold(networks: Mapping[str, Any]) -> None:
+    held: list[np.ndarray] = []
+    folded_call(networks["no_rule"], lambda weight: held.append(weight) or tf.constant(weight))
+    # Three blocks of ten tensors each (layer norm 2, dense 2, batch norm 4, dropout state 1), and the outer batch norm.
+    assert len(held) == 3 * 9 + 2

@@ -1,0 +1,84 @@
+"""Every example runs as its first line says, on the artifact of a tiny run on a CSV made here."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from deepstack.candles.synthetic import make_market
+from deepstack.config.data import SyntheticConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The output of the training example, its candles and its artifact."""
+
+    output: str
+    candles: Path
+    artifact: Path
+
+
+def example(name: str, *arguments: object, folder: Path = ROOT, path: str = str(ROOT)) -> str:
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("examples")
+    market = make_market(SyntheticConfig(symbols=2, bars=5000, interval="1h"), 3)
+    frames = [candles.frame.reset_index().assign(symbol=name) for name, candles in market.items()]
+    table = pd.concat(frames)
+    table["timestamp"] = table.pop("close_time") - pd.Timedelta("1h")  # files carry opening times
+    candles = folder / "candles.csv"
+    table.to_csv(candles, index=False)
+    output = example("train_your_own_csv.py", candles, folder=folder)
+    (artifact,) = (path for path in (folder / "artifacts").iterdir() if not path.name.startswith("."))
+    return Trained(output, candles, artifact)
+
+
+def probability(output: str) -> float:
+    found = re.search(r"probability (\d\.\d+), take it: (True|False)", output)
+    assert found, output
+    return float(found[1])
+
+
+def test_training_reports_the_network_beside_its_baselines(trained: Trained) -> None:
+    report = json.loads((trained.artifact / "report.json").read_text())
+    assert trained.output.startswith(report["verdict"])
+    assert all(f"\n{name} AUC" in trained.output for name in report["baselines"])
+
+
+def test_h5_and_saved_model_give_one_probability(trained: Trained) -> None:
+    h5 = probability(example("load_h5.py", trained.artifact))
+    assert h5 == pytest.approx(probability(example("load_saved_model.py", trained.artifact, path="")), abs=2e-6)
+
+
+def test_the_saved_model_needs_no_deepstack(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "deepstack.py").write_text("raise ImportError('not installed')")
+    example("load_saved_model.py", trained.artifact, folder=tmp_path, path=str(tmp_path))
+    example("pickles_with_joblib.py", trained.artifact, folder=tmp_path, path=str(tmp_path))
+
+
+def test_the_keras_file_trains_on(trained: Trained) -> None:
+    assert re.search(r"loss \d+\.\d{4}", example("load_keras.py", trained.artifact))
+
+
+def test_the_latest_bar_is_scored(trained: Trained) -> None:
+    output = example("score_latest_bar.py", trained.artifact, "SYN01", trained.candles)
+    assert output.startswith("SYN01 2020-07-27 ")
+    assert 0 < probability(output) < 1
