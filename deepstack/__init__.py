@@ -47,8 +47,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "DeepstackError",
     "MODELS",
+    "DeepstackError",
     "RunConfig",
     "__version__",
     "build",

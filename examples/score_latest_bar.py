@@ -1,4 +1,4 @@
-"""Score the newest bar of a symbol: `python examples/score_latest_bar.py artifacts/<run> SYMBOL candles.csv [more.csv]`.
+"""Score a symbol's newest bar: `python examples/score_latest_bar.py artifacts/<run> SYMBOL candles.csv [more.csv]`.
 
 What a bot does when a bar closes: the features of that bar from the trailing window, by the code that trained the
 network, then the SavedModel. Give the same symbols the network was trained on: some features compare them. Run it
@@ -22,8 +22,8 @@ def main(folder: Path, symbol: str, candles: list[Path]) -> None:
     # In a bot this part runs once a bar, with the last 420 or more candles of each symbol.
     features = latest_row(market, symbol, artifact.features)
     answer = serve(features=tf.constant(features[None]))
-    closed = market[symbol].frame.index[-1]
-    print(f"{symbol} {closed:%Y-%m-%d %H:%M} probability {answer['probability'][0]:.6f}, take it: {bool(answer['decision'][0])}")
+    closed = f"{symbol} {market[symbol].frame.index[-1]:%Y-%m-%d %H:%M}"
+    print(f"{closed} probability {answer['probability'][0]:.6f}, take it: {bool(answer['decision'][0])}")
 
 
 if __name__ == "__main__":

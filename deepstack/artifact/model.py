@@ -4,6 +4,7 @@ import math
 
 import keras
 import numpy as np
+from scipy.special import expit
 
 from deepstack.artifact.load import Artifact
 from deepstack.models import catalogue
@@ -30,4 +31,4 @@ def win_probability(network: keras.Model, scaled: np.ndarray, prior: float | Non
         float64 [rows].
     """
     logit = network.predict({"features": scaled}, batch_size=batch_size, verbose=0).astype(np.float64).reshape(-1)
-    return 1.0 / (1.0 + np.exp(-(logit + (0.0 if prior is None else math.log(prior / (1.0 - prior))))))
+    return expit(logit + (0.0 if prior is None else math.log(prior / (1.0 - prior))))

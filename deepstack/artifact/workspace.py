@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from deepstack.artifact.atomic import PART, disk_errors, flush, write_atomic
 from deepstack.artifact.manifest import MANIFEST
 from deepstack.config.read import dump_config, first_difference, read_config
 from deepstack.config.run import RunConfig
-from deepstack.errors import ArtifactError, ConfigError
+from deepstack.errors import ArtifactError, ConfigError, DeepstackError
 
 CONFIG = "config.yaml"
 """The frozen config in a workspace; a folder under `.running` without it is not resumable."""
@@ -80,6 +82,19 @@ def publish(workspace: Workspace) -> Path:
         flush(workspace.out)
     release(workspace)
     return target
+
+
+@contextmanager
+def removed_if_unused(workspace: Workspace | None) -> Iterator[None]:
+    """Remove a fresh workspace when the block fails by the user's mistake before a run has left anything in it."""
+    try:
+        yield
+    except DeepstackError:
+        if workspace is not None and [path.name for path in workspace.folder.iterdir()] == [CONFIG]:
+            (workspace.folder / CONFIG).unlink()
+            workspace.folder.rmdir()
+            release(workspace)
+        raise
 
 
 def release(workspace: Workspace) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from deepstack.candles.market import OPTIONAL_COLUMNS, Market
+from deepstack.candles.market import Market
 from deepstack.config.features import FeaturesConfig
 from deepstack.errors import DataError
 from deepstack.features._market import bars_of, carried_by

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,10 +13,13 @@ import tensorflow as tf
 
 from deepstack.artifact.architecture import count_layers
 from deepstack.config.run import RunConfig
+from deepstack.features._market import carried_by
 from deepstack.features.catalogue import choose
+from deepstack.labels.breakout import label_and_count
 from deepstack.models import catalogue
 from deepstack.models.heads import BinaryHead
 from deepstack.models.options import read_options
+from deepstack.pipeline.market import load_source
 from deepstack.training.losses import binary_cross_entropy
 from deepstack.training.prepare import prepare
 
@@ -40,7 +42,8 @@ class Plan:
         memory_everything_mb: the same if every product were kept.
         batch_size: samples a step.
         step_s: estimated seconds of one training step; None when the model is too large to try a slice of it.
-        data: what there is to read.
+        steps: training steps of all epochs, if early stopping does not end them.
+        data: what was found: symbols, bars, candidate trades.
     """
 
     model: str
@@ -52,23 +55,32 @@ class Plan:
     memory_everything_mb: float
     batch_size: int
     step_s: float | None
+    steps: int
     data: str
+
+    @property
+    def train_minutes(self) -> float | None:
+        """Minutes of training alone, without early stopping; None when no step was timed."""
+        return None if self.step_s is None else self.step_s * self.steps / 60
 
     def lines(self) -> list[str]:
         """Plain text for the terminal."""
-        step = "not tried: the model is larger than the memory of a trial" if self.step_s is None else f"{self.step_s:.3f} s"
-        rate = "" if self.step_s is None else f", {self.batch_size / self.step_s * 60 / 1000:,.0f} thousand samples a minute"
+        time = f"{self.steps:,} steps of {self.batch_size} samples"
+        if self.step_s is None:
+            time += ", not timed: the model is too large for a trial here"
+        else:
+            time += f" of {self.step_s:.3f} s: at most {self.train_minutes:,.1f} minutes of training"
         return [
             f"data        {self.data}",
             f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, {self.features} features",
             f"work        {self.flops_per_sample / 1e6:,.1f} MFLOP a sample forward, {3 * self.flops_per_sample / 1e6:,.1f} trained",
             f"memory      {self.memory_mb:,.0f} MB as configured, {self.memory_everything_mb:,.0f} MB with every product kept",
-            f"step        {step} for {self.batch_size} samples{rate}",
+            f"time        {time}",
         ]
 
 
 def plan(config: RunConfig, *, measure: bool = True) -> Plan:
-    """Work out the cost of a run; nothing is trained beyond a few trial steps of a shallow copy.
+    """Work out the cost of a run from its candles; nothing is trained beyond a few trial steps of two shallow copies.
 
     Args:
         config: the run.
@@ -76,11 +88,14 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     """
     entry = catalogue.find(config.model.name)
     options = read_options(entry.config, config.model.options)
-    carried = frozenset({"peers"} if not config.data.paths and config.data.synthetic.symbols > 1 else ())
-    features = min(len(choose(config.features, carried)), config.features.max_features)
+    market = load_source(config).market
+    trades, _ = label_and_count(market, config.labels)
+    features = min(len(choose(config.features, carried_by(market))), config.features.max_features)
     layers, parameters = count(config.model.name, config.model.options, features)
     batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
     small = parameters * 4 < 2e9
+    # Timed first: the trial compiles what training will compile, and the memory of that stays with the process.
+    step_s = _step_seconds(config, entry, options, features, batch) if measure and small else None
     return Plan(
         model=config.model.name,
         features=features,
@@ -90,8 +105,9 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         memory_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(options)),
         memory_everything_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(entry.keep_everything(options))),
         batch_size=batch,
-        step_s=_step_seconds(config, entry, options, features, batch) if measure and small else None,
-        data=_data(config),
+        step_s=step_s,
+        steps=config.training.epochs * (int(len(trades) * config.split.train) // (batch * config.training.accumulate_steps)),
+        data=f"{len(market)} symbols, {sum(len(c) for c in market.values()):,} bars, {len(trades):,} candidate trades",
     )
 
 
@@ -136,11 +152,3 @@ def _timed_step(config: RunConfig, entry: catalogue.Model, options: Any, feature
         ready.train_step(({"features": x} if isinstance(ready.model.input, dict) else x, y, tf.ones_like(y))).numpy()
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds[1:]))
-
-
-def _data(config: RunConfig) -> str:
-    if not config.data.paths:
-        market = config.data.synthetic
-        return f"synthetic market, {market.symbols} symbols × {market.bars:,} bars of {market.interval}, edge {market.edge:g}"
-    files = [p for path in config.data.paths for p in ([Path(path)] if Path(path).is_file() else Path(path).rglob("*"))]
-    return f"{len(files)} files, {sum(f.stat().st_size for f in files if f.is_file()) / 1e6:,.1f} MB: {', '.join(config.data.paths)}"

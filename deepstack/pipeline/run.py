@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from deepstack.artifact.atomic import disk_errors
 from deepstack.artifact.manifest import write_manifest
 from deepstack.artifact.model import win_probability
 from deepstack.artifact.save import Trained, save_files
-from deepstack.artifact.workspace import publish
+from deepstack.artifact.workspace import publish, removed_if_unused
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.baselines import Predictions, fit_baselines
 from deepstack.evaluation.figures import report_figures
@@ -25,7 +26,7 @@ from deepstack.models.options import read_options
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.samples import candidates, scale
 from deepstack.pipeline.stopwatch import Stopwatch
-from deepstack.pipeline.workers import open_for_all
+from deepstack.pipeline.workers import end_together, open_for_all
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.batches import Samples
 from deepstack.samples.split import split_by_time
@@ -35,7 +36,7 @@ from deepstack.training.strategy import make_strategy
 
 def run(
     config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = False, progress: Progress = no_progress
-) -> Path | None:
+) -> Path:
     """Run one experiment from candles to a finished artifact.
 
     Args:
@@ -45,10 +46,11 @@ def run(
         progress: told of all long work.
 
     Returns:
-        The artifact's folder; None in a worker of a multi-worker run, whose chief judges and publishes.
+        The artifact's folder, in every process of a multi-worker run; its chief judges and publishes.
 
     Raises:
-        DeepstackError: data, config or disk that cannot be used; the unfinished run stays in `<out>/.running`.
+        DeepstackError: data, config or disk that cannot be used; a run that had begun to train stays in
+            `<out>/.running`.
     """
     watch = Stopwatch()
     entry = catalogue.find(config.model.name)
@@ -56,13 +58,13 @@ def run(
     strategy = make_strategy(config.training.strategy)  # before any other TensorFlow operation
     workspace, folder, resumed = open_for_all(strategy, out, _run_name(config), config, resume=resume)
 
-    with watch.stage("read"):
+    with watch.stage("read"), removed_if_unused(workspace):
         source = load_source(config, progress)
         market = source.market
         interval = next(iter(market.values())).interval
-    with watch.stage("features"):
+    with watch.stage("features"), removed_if_unused(workspace):
         found = candidates(market, config.features, config.labels, progress=progress)
-    with watch.stage("labels"):
+    with watch.stage("labels"), removed_if_unused(workspace):
         split = split_by_time(found.trades, interval, config.split)
         scaled = scale(found, split, interval, config.features, config.training.balance_classes)
         won = found.trades["won"].to_numpy(bool)
@@ -83,12 +85,13 @@ def run(
         bytes_per_sample=entry.bytes_per_sample(options),
     )
     if workspace is None:
-        return None
+        return end_together(strategy, out / folder.name, chief=False)
     watch.seconds |= {"first_step": fitted.first_step_s, "train": fitted.train_s}
 
-    with watch.stage("evaluate"):
+    with watch.stage("build"):
         model = build()  # float32 whatever the training precision, and free of the optimizer
         model.set_weights(fitted.model.get_weights())
+    with watch.stage("evaluate"):
         probability = partial(win_probability, model, prior=scaled.prior)
         network = Predictions(probability(scaled.x[split.validation]), probability(scaled.x[split.test]))
         baselines = fit_baselines(
@@ -168,10 +171,11 @@ def run(
         "importance": importance,
         **judgement.report,
     }
-    write_report(folder, report, figures)
+    with disk_errors(folder):
+        write_report(folder, report, figures)
     facts = source.facts | {"prior": scaled.prior, "test_cut": split.test_cut.isoformat()}
     write_manifest(folder, config, run=workspace.run, data=facts, features=scaled.names)
-    return publish(workspace)
+    return end_together(strategy, publish(workspace), chief=True)
 
 
 def peak_rss_mb() -> float:

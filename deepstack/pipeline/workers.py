@@ -1,6 +1,7 @@
-"""Several processes, one run: the chief opens the workspace, judges and publishes; the others train beside it."""
+"""Several processes, one run: the chief opens the workspace, judges and publishes; the others train with it."""
 
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ from deepstack.artifact.workspace import CONFIG, Workspace, open_workspace
 from deepstack.config.read import first_difference, read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError, ConfigError
-from deepstack.training.strategy import is_chief, lost_worker_reported
+from deepstack.training.strategy import WorkerLostError, is_chief, lost_worker_reported
 
 NAME_BYTES = 512
 """Room for the folder's name in the message from the chief; file systems allow 255 bytes."""
 SHARED_FOLDER_S = 60.0
-"""How long a worker waits for the chief's folder to appear: shared file systems show it late."""
+"""How long a worker waits for what the chief has written to appear: shared file systems show it late."""
 
 
 def open_for_all(
@@ -50,6 +51,29 @@ def open_for_all(
     return workspace, folder, heard[0] == "+"
 
 
+def end_together(strategy: tf.distribute.Strategy, artifact: Path, *, chief: bool) -> Path:
+    """Keep the other processes until the chief has published: TensorFlow takes one that leaves early for crashed.
+
+    Args:
+        strategy: of the run; with one process there is nobody to wait for.
+        artifact: the folder the chief publishes.
+        chief: whether this process is the chief.
+
+    Returns:
+        `artifact`, which this process now sees.
+
+    Raises:
+        WorkerLostError: the chief has ended without publishing.
+        ArtifactError: the folder does not appear here.
+    """
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        # What the chief has published stands, whoever has left meanwhile.
+        with suppress(WorkerLostError) if chief else nullcontext():
+            _from_chief(strategy, "")
+        _wait_for(artifact)
+    return artifact
+
+
 def _from_chief(strategy: tf.distribute.Strategy, text: str) -> str:
     """The text of the chief, in every process: its bytes, summed with everybody else's zeros."""
     message = np.zeros(NAME_BYTES, np.int32)
@@ -65,22 +89,12 @@ def _from_chief(strategy: tf.distribute.Strategy, text: str) -> str:
 
 
 def _check_shared(folder: Path, config: RunConfig) -> None:
-    """Wait for the chief's folder, then compare configs.
+    """Compare the chief's config with this worker's.
 
     Raises:
-        ArtifactError: the folder does not appear.
         ConfigError: names the first key that differs.
     """
-    deadline = time.monotonic() + SHARED_FOLDER_S
-    while not (folder / CONFIG).is_file():
-        if time.monotonic() > deadline:
-            raise ArtifactError(
-                str(folder),
-                expected="the chief's workspace, in a folder that all workers share",
-                received=f"nothing there after {SHARED_FOLDER_S:g} s",
-                remedy="--out with a folder on a shared file system",
-            )
-        time.sleep(0.2)
+    _wait_for(folder / CONFIG)
     difference = first_difference(read_config(folder / CONFIG), config)
     if difference is not None:
         raise ConfigError(
@@ -89,3 +103,21 @@ def _check_shared(folder: Path, config: RunConfig) -> None:
             received=f"another here: {difference}",
             remedy="the same config file, --set and --data on every machine",
         )
+
+
+def _wait_for(path: Path) -> None:
+    """Wait until a file or folder of the chief is seen here.
+
+    Raises:
+        ArtifactError: it does not appear.
+    """
+    deadline = time.monotonic() + SHARED_FOLDER_S
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise ArtifactError(
+                str(path),
+                expected="what the chief wrote, in a folder that all workers share",
+                received=f"nothing there after {SHARED_FOLDER_S:g} s",
+                remedy="--out with a folder on a shared file system",
+            )
+        time.sleep(0.2)

@@ -13,7 +13,8 @@ from deepstack.features import _rolling as roll
 WINDOWS = (2, 3, 5, 14, 20, 63, 100)
 UNARY: tuple[Callable[[np.ndarray, int], np.ndarray], ...] = (
     roll.total, roll.mean, roll.std, roll.variance, roll.zscore, roll.skew, roll.kurtosis, roll.slope,
-    roll.trend_correlation, roll.highest, roll.lowest, roll.bars_since_highest, roll.bars_since_lowest, roll.rank, roll.median,
+    roll.trend_correlation, roll.highest, roll.lowest, roll.bars_since_highest, roll.bars_since_lowest, roll.rank,
+    roll.median,
 )  # fmt: skip
 
 

@@ -39,8 +39,8 @@ def test_optimizer_steps_agree(pair: Callable, float64: None, optimizer: str, ch
     both = pair(ResidualDense(8, dropout=0.1, l2=1e-3), 20, (8,), checkpoint)
     x, y = batch(16, 8), batch(16, 8, seed=1)
     for model in (both.model, both.plain):
-        model.compile(keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": 1e-3}}), "mse")
-        model.jit_compile = False
+        chosen = keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": 1e-3}})
+        model.compile(chosen, "mse", jit_compile=False, run_eagerly=model is both.plain)
     losses = [[model.train_on_batch(x, y) for _ in range(5)] for model in (both.model, both.plain)]
     np.testing.assert_allclose(*losses, rtol=1e-9)
     values = {id(v): v.numpy() for v in both.plain.variables}

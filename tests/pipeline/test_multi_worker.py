@@ -88,16 +88,18 @@ def test_one_artifact_and_a_killed_chief_is_resumed(tmp_path: Path, start: Start
         assert time.monotonic() < deadline and other.poll() is None, logs(tmp_path)
         time.sleep(0.05)
     chief.send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
     assert other.wait(DEADLINE_S) == 2, logs(tmp_path)
+    assert time.monotonic() - killed_at < 60
     errors = [line for line in (tmp_path / "log-0-1").read_text().splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "--resume" in errors[0]
 
     pair = start("--resume")
     said = [process.communicate(timeout=DEADLINE_S)[0] for process in pair]
     assert [process.returncode for process in pair] == [0, 0], logs(tmp_path)
-    assert "artifact: " in said[0]
-    assert said[1].endswith("trained; the chief judges and publishes\n")
     (artifact,) = (path for path in (tmp_path / "out").iterdir() if path.name != ".running")
+    assert all(text.endswith(f"artifact: {artifact}\n") for text in said)
+    assert "E0000" not in (tmp_path / "log-2-0").read_text(), logs(tmp_path)  # nobody was taken for crashed
     assert not list(checkpoints.iterdir())
     report = json.loads((artifact / "report.json").read_text())
     assert report["run"] == artifact.name

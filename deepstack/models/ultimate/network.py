@@ -12,6 +12,7 @@ from deepstack.layers.feature_attention import FeatureAttention
 from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
+from deepstack.layers.zero_columns import ZeroColumns
 from deepstack.models.heads import BinaryHead
 from deepstack.models.options import between, positive
 
@@ -74,6 +75,7 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: Ultim
         RematScan(DenseGrowth(config.growth, **shared), layers, name=f"dense_unit_{i}")
         for i, layers in enumerate(config.dense_blocks_per_unit)
     ]
+    rooms = [ZeroColumns(unit.depth * config.growth, name=f"room_{i}") for i, unit in enumerate(dense_units)]
     transitions = [
         PlainDense(config.width, **(shared | {"dropout": 0.0}), name=f"transition_{i}") for i in range(len(dense_units))
     ]
@@ -82,9 +84,8 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: Ultim
     # Graph
     x = CounterDropout(config.input_dropout, name="input_dropout")(features) if config.input_dropout else features
     x = residual(stem(x))
-    for unit, transition in zip(dense_units, transitions, strict=True):
-        room = keras.ops.pad(x, ((0, 0), (0, unit.depth * config.growth)))
-        x = transition(unit(room))
+    for room, unit, transition in zip(rooms, dense_units, transitions, strict=True):
+        x = transition(unit(room(x)))
     x = attention(x)
     return keras.Model({"features": features}, head.outputs(x), name="ultimate")
 
