@@ -26,7 +26,7 @@ def measured() -> dict[str, float]:
     import numpy as np
 
     from deepstack.models import catalogue
-    from deepstack.pipeline.run import peak_rss_mb
+    from deepstack.pipeline.record import peak_rss_mb
     from deepstack.samples.batches import Samples
     from deepstack.training.fit import fit
 

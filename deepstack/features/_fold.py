@@ -35,12 +35,12 @@ def fold(state: State, n: int, join: Join) -> State:
 
 def _joined(older: State, newer: State, older_size: int, newer_size: int, join: Join) -> State:
     count = newer[0].shape[-1] - older_size
-    first, last = slice(None, count), slice(older_size, None)
-    if newer[0].ndim == 1:  # the usual case, and a plain slice is the faster index
-        past, present = [a[first] for a in older], [a[last] for a in newer]
+    if len(newer) == 1:  # sums and averages, most of all calls: serving one bar is all call overhead
+        past: State = (older[0][..., :count],)
+        present: State = (newer[0][..., older_size:],)
     else:
-        past, present = [a[..., first] for a in older], [a[..., last] for a in newer]
-    return join(tuple(past), tuple(present), older_size, newer_size)
+        past, present = tuple([a[..., :count] for a in older]), tuple([a[..., older_size:] for a in newer])
+    return join(past, present, older_size, newer_size)
 
 
 def pad(x: np.ndarray, bars: int) -> np.ndarray:

@@ -26,7 +26,7 @@ class FeatureAttention(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the gates for `[batch, features]`."""
-        features = input_shape[-1]
+        features = int(input_shape[-1] or 0)
         wrong = [s for s in self.scales if features % s]
         if wrong:
             raise ValueError(f"attention scales {wrong} do not divide {features} features")

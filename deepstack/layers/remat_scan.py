@@ -65,7 +65,6 @@ class RematScan(keras.layers.Layer):
                 f"{self.name} repeats a block, so its output needs the same shape and dtype as its input; the block "
                 f"maps {tuple(input_shape)} {self.compute_dtype} to {tuple(spec.shape)} {spec.dtype}"
             )
-        self._shape = tuple(input_shape)
         with keras.StatelessScope():
             pass  # leaving an outermost scope gives the template its unused values
         self._template = _Untracked(template)
@@ -205,7 +204,7 @@ class RematScan(keras.layers.Layer):
 
     def unroll(self) -> keras.Model:
         """The same network as a plain functional model of `depth` blocks holding a copy of the same weights."""
-        x = inputs = keras.Input(self._shape[1:], dtype=self.compute_dtype)
+        x = inputs = keras.Input(self.block_shape[1:], dtype=self.compute_dtype)
         blocks = [self.new_block(f"block_{i}") for i in range(self.depth)]
         for block in blocks:
             x = block(x)

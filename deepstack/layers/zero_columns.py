@@ -27,7 +27,7 @@ class ZeroColumns(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`columns` more."""
-        return (*input_shape[:-1], input_shape[-1] + self.columns)
+        return (*input_shape[:-1], int(input_shape[-1] or 0) + self.columns)
 
     def get_config(self) -> dict[str, Any]:
         """Number of columns."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pandas as pd
+
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.load import read_market
 from deepstack.candles.market import Market
@@ -18,6 +20,11 @@ class Source:
 
     market: Market
     facts: dict[str, Any]
+
+    @property
+    def interval(self) -> pd.Timedelta:
+        """Length of a bar, the same for all symbols."""
+        return next(iter(self.market.values())).interval
 
 
 def load_source(config: RunConfig, progress: Progress = no_progress) -> Source:

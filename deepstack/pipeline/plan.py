@@ -87,7 +87,7 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         measure: time a shallow copy for `step_s`.
     """
     entry = catalogue.find(config.model.name)
-    options = read_options(entry.config, config.model.options)
+    options: Any = read_options(entry.config, config.model.options)
     market = load_source(config).market
     trades, _ = label_and_count(market, config.labels)
     features = min(len(choose(config.features, carried_by(market))), config.features.max_features)

@@ -10,6 +10,7 @@ import pandas as pd
 from deepstack.candles.market import Market
 from deepstack.config.features import FeaturesConfig
 from deepstack.config.labels import LabelsConfig
+from deepstack.config.run import RunConfig
 from deepstack.errors import DataError
 from deepstack.features.scale import fit_scaler
 from deepstack.features.screen import screen_features
@@ -18,7 +19,8 @@ from deepstack.features.table import FeatureTable, make_table
 from deepstack.labels.breakout import label_and_count
 from deepstack.labels.weights import Balanced, class_balance, uniqueness
 from deepstack.progress import Progress, no_progress
-from deepstack.samples.split import Split
+from deepstack.samples.batches import Samples
+from deepstack.samples.split import Split, split_by_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,3 +115,42 @@ def scale(found: Candidates, split: Split, interval: pd.Timedelta, config: Featu
     weight = np.where(won, 0.5 / balanced.prior, 0.5 / (1.0 - balanced.prior))
     weight[split.train] = balanced.weights
     return Scaled(names, scaler, x, weight.astype(np.float32), balanced.prior)
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """All samples of a run, and which slice each belongs to.
+
+    Attributes:
+        found: the candidates.
+        split: which of them are for training, validation and test.
+        scaled: what the model sees of them.
+    """
+
+    found: Candidates
+    split: Split
+    scaled: Scaled
+
+    @property
+    def won(self) -> np.ndarray:
+        """bool [trades]."""
+        return self.found.trades["won"].to_numpy(bool)
+
+    def samples(self, index: np.ndarray) -> Samples:
+        """One slice as the training loop reads it."""
+        x, won, weight = {"features": self.scaled.x}, self.won[index], self.scaled.weight[index]
+        return Samples(x, index, won.astype(np.float32), weight)
+
+    def trades(self, index: np.ndarray) -> pd.DataFrame:
+        """The trades of one slice, numbered from 0."""
+        return self.found.trades.iloc[index].reset_index(drop=True)
+
+    def unscaled(self, index: np.ndarray) -> np.ndarray:
+        """float32 [rows, selected features], as a client sends them."""
+        return self.found.features[index][:, [self.found.names.index(name) for name in self.scaled.names]]
+
+
+def slices(found: Candidates, interval: pd.Timedelta, config: RunConfig) -> Slices:
+    """Split, select, scale and weigh; what is fitted is fitted on the training slice."""
+    split = split_by_time(found.trades, interval, config.split)
+    return Slices(found, split, scale(found, split, interval, config.features, config.training.balance_classes))

@@ -1,7 +1,7 @@
 """No look-ahead, end to end: bars after a moment move nothing at or before it, and nothing that was fitted before it.
 
 Two laws. With the artifact held, every bar after t is replaced: features, probabilities and decisions at or before t
-stay bit-equal through the feature code, scaler, network and exported SavedModel. And the fitted state: a run whose
+stay as they are through the feature code, scaler, network and exported SavedModel. And the fitted state: a run whose
 bars are replaced from the last label on that training or validation saw ends with the same features, scaler, prior,
 weights and threshold, bit by bit.
 
@@ -37,6 +37,8 @@ from deepstack.pipeline import samples as samples_module
 from deepstack.pipeline.market import Source, describe
 from deepstack.pipeline.predict import predict
 from deepstack.samples.split import Split, split_by_time
+
+ROUNDING = 1e-6
 
 
 def other_bars_after(market: Market, moment: pd.Timestamp, seed: int) -> Market:
@@ -92,8 +94,21 @@ def outputs(finished: Any) -> Callable[[Market, pd.Timestamp], dict[str, np.ndar
 
 
 def moved(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:
-    """Names of what differs in any bit."""
-    return [name for name in before if not np.array_equal(before[name], after[name])]
+    """Names of what differs, in any bit but those of `predict`'s probability.
+
+    It scores early and late signals in one batch, and the rounding of a float32 matrix product depends on the number
+    of rows; the SavedModel is given the early rows alone.
+    """
+    return [
+        name
+        for name in before
+        if len(before[name]) != len(after[name])
+        or not (
+            np.allclose(before[name], after[name], rtol=0.0, atol=ROUNDING)
+            if name == "probability"
+            else np.array_equal(before[name], after[name])
+        )
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +210,7 @@ def test_the_fitted_state_does_not_move_with_bars_after_its_last_label(
     assert opened[0] != opened[1]
 
 
-def scaled_state(market: Market, finished: Any, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+def scaled_state(market: Market, finished: Any) -> list[np.ndarray]:
     """Names, scaler and weights of the samples, without the training that follows from them."""
     config = read_config(finished.config_file)
     interval = next(iter(market.values())).interval
@@ -212,7 +227,7 @@ def test_a_scaler_that_sees_all_samples_is_seen(
     finished: Any, fitted_until: pd.Timestamp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = other_bars_after(finished.market, fitted_until, seed=3)
-    honest = [scaled_state(market, finished, monkeypatch) for market in (finished.market, other)]
+    honest = [scaled_state(market, finished) for market in (finished.market, other)]
     assert all(np.array_equal(one, two) for one, two in zip(*honest, strict=True))
 
     fit_scaler, everything = samples_module.fit_scaler, []
@@ -228,7 +243,7 @@ def test_a_scaler_that_sees_all_samples_is_seen(
 
     monkeypatch.setattr(samples_module, "scale", remember)
     monkeypatch.setattr(samples_module, "fit_scaler", peeking)
-    leaking = [scaled_state(market, finished, monkeypatch) for market in (finished.market, other)]
+    leaking = [scaled_state(market, finished) for market in (finished.market, other)]
     assert not all(np.array_equal(one, two) for one, two in zip(*leaking, strict=True))
 
 

@@ -31,8 +31,8 @@ def test_each_slice_has_the_distribution_of_a_single_layer(name: str, shape: tup
     assert stack.std() == pytest.approx(alone.std(), rel=6 / np.sqrt(depth * size))
     assert stack.mean() == pytest.approx(alone.mean(), abs=6 * alone.std() / np.sqrt(depth * size))
     np.testing.assert_allclose(stack.std(axis=tuple(range(1, stack.ndim))), alone.std(), rtol=6 / np.sqrt(size))
-    for quantile in (0.01, 0.25, 0.5, 0.99):
-        assert np.quantile(stack, quantile) == pytest.approx(np.quantile(alone, quantile), abs=0.05 * float(alone.std()))
+    for quantile in (0.02, 0.25, 0.5, 0.98):
+        assert np.quantile(stack, quantile) == pytest.approx(np.quantile(alone, quantile), abs=0.06 * float(alone.std()))
 
 
 @pytest.mark.parametrize("name", DRAWN)

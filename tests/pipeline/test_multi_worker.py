@@ -16,10 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = [
     *("run", str(ROOT / "configs" / "smoke.yaml"), "--yes"),
     *("--set", "training.strategy=multi_worker", "--set", "training.checkpoint_every_steps=2"),
+    *("--set", "training.jit_compile=false", "--set", "features.groups=[price, breakout]"),
+    *("--set", "data.synthetic.bars=4000", "--set", "training.batch_size=64"),
     *("--set", "evaluation.bootstrap_resamples=100", "--set", "evaluation.permutation_rows=100"),
     *("--set", "evaluation.baselines=[take_all, logistic]"),
 ]
-DEADLINE_S = 240
+DEADLINE_S = 400
 
 Start = Callable[..., list[subprocess.Popen[str]]]
 
@@ -80,6 +82,7 @@ def logs(folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_one_artifact_and_a_killed_chief_is_resumed(tmp_path: Path, start: Start) -> None:
     chief, other = start()
     checkpoints = tmp_path / "out" / ".running"
