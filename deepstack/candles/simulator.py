@@ -37,7 +37,7 @@ CHANNEL_BARS, DIRECTION_BARS = 20, 48
 VOLUME_FAST_BARS, VOLUME_SLOW_BARS, WICK_BARS = 10, 100, 20
 VOLUME_SCALE = 0.40
 WICK_CENTRE, WICK_SCALE = 0.145, 0.09
-WEIGHT_VOLUME, WEIGHT_WICK = 0.45, 0.89
+WEIGHT_VOLUME, WEIGHT_WICK = 0.16, 0.86
 DRIFT_PER_EDGE = 0.095  # volatilities a bar at one standard deviation of the signal
 
 # Trailing bars of each series that the next bars depend on; of all others the last bar alone.

@@ -137,7 +137,6 @@ FEATURES: tuple[Feature, ...] = (
     _distance("wma", _wma, 10, 10),
     _distance("trima", _trima, 50, 50),
     _distance("hma", _hma, 16, 16 + 4 - 1),
-    _distance("hma", _hma, 49, 49 + 7 - 1),
     _distance("zlema", _zlema, 20, roll.ema_lookback(20) + (20 - 1) // 2),
     _distance("median", _median, 50, 50),
     *(_slope("sma", sma, n, step, n) for n, step in ((10, 2), (20, 5), (50, 5), (100, 10), (200, 20))),

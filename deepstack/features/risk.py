@@ -212,7 +212,7 @@ FEATURES: tuple[Feature, ...] = (
     _sharpe(20),
     SHARPE_50,
     _sharpe(200),
-    *(_sortino(n) for n in (20, 50, 100)),
+    *(_sortino(n) for n in (20, 50)),
     *(_in_sigma("drawdown", f"ln(close / highest close of {n})", n, n, _drawdown) for n in (20, 50, 100, 200)),
     *(
         _in_sigma("max_drawdown", f"largest fall of ln(close) within {n} bars", n, n, _max_drawdown)
@@ -235,7 +235,7 @@ FEATURES: tuple[Feature, ...] = (
         _tail_balance,
     ),
     *(_gain_to_pain(n) for n in (20, 50)),
-    *(_payoff(n) for n in (20, 50)),
+    _payoff(50),
     *(_under_water(n) for n in (20, 50)),
     *(_extreme("worst", -1.0, n) for n in (10, 50)),
     *(_extreme("best", 1.0, n) for n in (10, 50)),

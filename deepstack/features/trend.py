@@ -177,7 +177,6 @@ FEATURES: tuple[Feature, ...] = (
     *(_t_statistic(n) for n in (20, 50, 100)),
     *(_bend(n) for n in (20, 50)),
     _slope_ratio(10, 50),
-    _slope_ratio(20, 100),
     _efficiency(10),
     EFFICIENCY_20,
     _efficiency(100),

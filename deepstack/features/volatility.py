@@ -223,7 +223,7 @@ FEATURES: tuple[Feature, ...] = (
         21,
         lambda b: yang_zhang(b, 20),
     ),
-    *(_vol_of_vol(n) for n in (20, 50)),
+    _vol_of_vol(50),
     _volatility_slope(20),
     VOLATILITY_RANK_200,
     Feature(
@@ -232,13 +232,6 @@ FEATURES: tuple[Feature, ...] = (
         "rank",
         105,
         lambda b: roll.rank(roll.mean(true_range(b), 5) / b.close, 100),
-    ),
-    Feature(
-        "volatility_z_100",
-        "z-score over 100 of the 10-bar volatility",
-        "sigma",
-        110,
-        lambda b: roll.zscore(volatility(b, 10), 100),
     ),
     *(_semivariance(n) for n in (20, 50)),
     *(_jump_share(n) for n in (20, 50)),

@@ -77,4 +77,6 @@ def build(name: str, inputs: Mapping[str, tuple[int, ...]], head: str = "binary"
         ConfigError: unknown name, head or option, or a value the builder refuses.
     """
     model = find(name)
+    if head not in HEADS:
+        raise ConfigError("head", expected="a head", received=repr(head), remedy=f"one of {', '.join(HEADS)}")
     return model.build(inputs, HEADS[head](), read_options(model.config, dict(options or {})))

@@ -20,7 +20,7 @@ def positive(config: Any, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         values = value if isinstance(value, tuple) else (value,)
-        if not values or any(v <= 0 for v in values):
+        if not values or any(not v > 0 for v in values):
             raise ValueError(f"{name}: expected positive, received {value}")
 
 

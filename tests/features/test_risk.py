@@ -69,4 +69,4 @@ def test_a_rise_without_a_loss_is_capped() -> None:
     assert (np.diff(close) > 0).all()
     assert (value("sortino_20", rise)[20:] == 0.0).all(), "no downside: undefined, so neutral"
     assert (value("calmar_20", rise)[19:] == 0.0).all()
-    assert (value("payoff_balance_20", rise)[20:] == 1.0).all()
+    assert (value("payoff_balance_50", rise)[50:] == 1.0).all()

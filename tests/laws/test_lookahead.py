@@ -199,7 +199,7 @@ def test_the_fitted_state_does_not_move_with_bars_after_its_last_label(
     other = other_bars_after(finished.market, fitted_until, seed=3)
     config = read_config(finished.config_file)
     monkeypatch.setattr(run_module, "load_source", lambda *_: Source(other, {**describe(other), "source": "files"}))
-    monkeypatch.setattr(run_module, "split_by_time", with_cuts_of(finished))
+    monkeypatch.setattr(samples_module, "split_by_time", with_cuts_of(finished))
     folder = run_module.run(config, out=tmp_path)
     assert folder is not None
     before, after = state_of(finished.folder), state_of(folder)
@@ -211,38 +211,32 @@ def test_the_fitted_state_does_not_move_with_bars_after_its_last_label(
 
 
 def scaled_state(market: Market, finished: Any) -> list[np.ndarray]:
-    """Names, scaler and weights of the samples, without the training that follows from them."""
+    """What is fitted before the training that follows from it: names, scaler, weights, prior, scaled early samples."""
     config = read_config(finished.config_file)
     interval = next(iter(market.values())).interval
     found = samples_module.candidates(market, config.features, config.labels)
-    split = with_cuts_of(finished)(found.trades, interval, config.split)
-    scaled = samples_module.scale(found, split, interval, config.features, True)
-    clip, standard = scaled.scaler["clip"].kw_args, scaled.scaler["standardise"]  # type: ignore[index]
-    rows = np.concatenate([split.train, split.validation])
+    with mock.patch.object(samples_module, "split_by_time", with_cuts_of(finished)):
+        parts = samples_module.slices(found, interval, config)
+    clip, standard = parts.scaled.scaler["clip"].kw_args, parts.scaled.scaler["standardise"]  # type: ignore[index]
+    rows = np.concatenate([parts.split.train, parts.split.validation])
     bounds = [clip["a_min"], clip["a_max"], standard.mean_, standard.scale_]
-    return [np.array(scaled.names), *bounds, scaled.x[rows], scaled.weight[rows], np.array([scaled.prior])]
+    known = [parts.scaled.x[rows], parts.scaled.weight[rows], np.array([parts.scaled.prior])]
+    return [np.array(parts.scaled.names), *bounds, *known]
 
 
-def test_a_scaler_that_sees_all_samples_is_seen(
+def test_a_scaler_fitted_on_all_samples_is_seen(
     finished: Any, fitted_until: pd.Timestamp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = other_bars_after(finished.market, fitted_until, seed=3)
     honest = [scaled_state(market, finished) for market in (finished.market, other)]
     assert all(np.array_equal(one, two) for one, two in zip(*honest, strict=True))
 
-    fit_scaler, everything = samples_module.fit_scaler, []
-
-    def peeking(train: np.ndarray, config: Any) -> Any:
-        return fit_scaler(everything[-1][:, : train.shape[1]], config)
-
     scale = samples_module.scale
 
-    def remember(found: Any, *rest: Any) -> Any:
-        everything.append(found.features)
-        return scale(found, *rest)
+    def peeking(found: Any, split: Split, *rest: Any) -> Any:
+        return scale(found, replace(split, train=np.arange(len(found.trades))), *rest)
 
-    monkeypatch.setattr(samples_module, "scale", remember)
-    monkeypatch.setattr(samples_module, "fit_scaler", peeking)
+    monkeypatch.setattr(samples_module, "scale", peeking)
     leaking = [scaled_state(market, finished) for market in (finished.market, other)]
     assert not all(np.array_equal(one, two) for one, two in zip(*leaking, strict=True))
 

@@ -30,7 +30,7 @@ def weightless() -> Iterator[None]:
     """Weights get no memory in here."""
     with keras.StatelessScope(initialize_variables=False):
         yield
-        keras.utils.clear_session()  # while the scope lasts: at its end Keras gives every weight it knows its memory
+        keras.utils.clear_session()  # or the next scope to end would give those weights their memory
 
 
 def build(name: str, options: dict[str, Any]) -> keras.Model:
@@ -50,7 +50,6 @@ def test_a_copy_of_another_depth_is_the_same_network_otherwise(name: str, option
     entry = MODELS[name]
     config = read_options(entry.config, options)
     assert entry.depth(entry.at_depth(config, 17)) == 17
-    assert entry.at_depth(config, entry.depth(config)) == config or name == "ultimate" or config.layers % 2 == 0
     sizes = [
         count_layers(entry.build({"features": (FEATURES,)}, catalogue.HEADS["binary"](), entry.at_depth(config, n)))
         for n in (1, 2, 12)
@@ -88,3 +87,5 @@ def test_an_unknown_name_or_head_is_refused() -> None:
         build("ultimat", {})
     with pytest.raises(ConfigError, match="one of ultimate"):
         build("xgboost", {})
+    with pytest.raises(ConfigError, match=r"head.*'ternary'.*binary"):
+        catalogue.build("ultimate", {"features": (3,)}, "ternary")
