@@ -19,7 +19,8 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	set -e; for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script; done
+	set -e; for script in $(filter-out %/summary.py,$(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/summary.py > docs/performance.md
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

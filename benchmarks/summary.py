@@ -63,7 +63,7 @@ def rows_of(name: str, result: dict[str, Any]) -> Iterator[Row]:
         )
     for bar, (measured, relation, limit) in result.get("bars", {}).items():
         yield Row(
-            bar.replace("_", " "),
+            bar.replace("_", " ").replace("|", "\\|"),
             f"{RELATIONS[relation]} {_limit(limit)}",
             f"{measured:.3g}",
             _met(measured, relation, limit),

@@ -45,7 +45,9 @@ def architecture_rows(model: keras.Model) -> Iterator[dict[str, object]]:
 def count_layers(model: keras.Model) -> int:
     """How many counted layers a model has."""
     return sum(
-        (layer.depth * len(list(_counted(layer.template)))) if isinstance(layer, RematScan) else len(list(_counted(layer)))
+        (layer.depth * len(list(_counted(layer.template))))
+        if isinstance(layer, RematScan)
+        else len(list(_counted(layer)))
         for layer in model.layers
     )
 

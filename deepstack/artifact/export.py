@@ -1,4 +1,4 @@
-"""The SavedModel that TensorFlow Serving loads: unscaled features in, probability and decision out, nothing else needed."""
+"""The SavedModel that TensorFlow Serving loads: unscaled features in, probability and decision out."""
 
 import math
 from dataclasses import dataclass
@@ -68,7 +68,9 @@ def export_saved_model(folder: Path, model: keras.Model, decision: Decision, exa
     low, high, mean, scale = (tf.constant(v) for v in (decision.low, decision.high, decision.mean, decision.scale))
     offset, threshold = tf.constant(decision.offset, tf.float32), tf.constant(decision.threshold, tf.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, model.inputs[0].shape[-1]), tf.float32, name="features")], autograph=False)
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, model.inputs[0].shape[-1]), tf.float32, name="features")], autograph=False
+    )
     def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
         scaled = (tf.clip_by_value(features, low, high) - mean) / scale
         logit = tf.reshape(tf.cast(network({"features": scaled}), tf.float32), [-1])

@@ -18,7 +18,9 @@ def load_network(artifact: Artifact) -> keras.Model:
     return network
 
 
-def win_probability(network: keras.Model, scaled: np.ndarray, prior: float | None, batch_size: int = 4096) -> np.ndarray:
+def win_probability(
+    network: keras.Model, scaled: np.ndarray, prior: float | None, batch_size: int = 4096
+) -> np.ndarray:
     """Probability that each trade wins, corrected to the prior.
 
     Args:

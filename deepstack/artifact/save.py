@@ -19,7 +19,6 @@ from deepstack.artifact.atomic import disk_errors
 from deepstack.artifact.export import Decision, export_saved_model
 from deepstack.features.scale import scaler_constants
 
-
 COPIES_ON_DISK = 5
 """Of the weights: `.keras` with the copy Keras makes while writing it, `.h5`, and the SavedModel with some room."""
 OTHER_BYTES = 4_000_000
@@ -50,7 +49,9 @@ class Trained:
         return Decision(*scaler_constants(self.scaler), self.prior, self.threshold)
 
 
-def save_files(folder: Path, name: str, trained: Trained, feature_rows: Sequence[dict[str, Any]], examples: np.ndarray) -> int:
+def save_files(
+    folder: Path, name: str, trained: Trained, feature_rows: Sequence[dict[str, Any]], examples: np.ndarray
+) -> int:
     """Write model, features, scaler, threshold, architecture and the servable version 1.
 
     Args:

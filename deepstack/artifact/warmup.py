@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def write_warmup(folder: Path, name: str, examples: np.ndarray, batch_sizes: tuple[int, ...] = (1, 32)) -> None:
-    """Write `tf_serving_warmup_requests`, one request a batch size, in the format of TensorFlow Serving's SavedModel warm-up.
+    """Write `tf_serving_warmup_requests`, one request a batch size, as TensorFlow Serving's SavedModel warm-up reads them.
 
     Args:
         folder: the version's `assets.extra`; made here.

@@ -50,7 +50,7 @@ def stacked_regularizer(regularizer: Callable | None) -> Callable | None:
     additive = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
     if regularizer is None or isinstance(regularizer, additive):
         return regularizer
-    return lambda stack: tf.reduce_sum(tf.map_fn(regularizer, stack, fn_output_signature=tf.float32))
+    return lambda stack: tf.reduce_sum(tf.map_fn(regularizer, stack))
 
 
 def _reseeded(initializer: Callable, seed: int) -> Callable:

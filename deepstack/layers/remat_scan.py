@@ -104,9 +104,9 @@ class RematScan(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Run the stack; shape and dtype of the output are those of the input."""
         training = bool(training)
-        trace = self._trace(inputs, training)
         weights = [tf.convert_to_tensor(w.value) for w in self._weight_stacks]
         state = [tf.convert_to_tensor(s.value) for s in self._state_stacks]
+        trace = self._trace(inputs, training)
 
         @tf.custom_gradient
         def scan(x: tf.Tensor, *weights: tf.Tensor) -> tuple:
@@ -139,7 +139,12 @@ class RematScan(keras.layers.Layer):
         traces = self._traces.block
         if key not in traces:
             spec = tf.TensorSpec(x.shape, x.dtype)
-            traces[key] = BlockTrace(self._template.block, spec, training, self.checkpoint == "everything")
+            weights, state = (
+                [tf.TensorSpec(stack.shape[1:], stack.dtype) for stack in stacks]
+                for stacks in (self._weight_stacks, self._state_stacks)
+            )
+            keep = self.checkpoint == "everything"
+            traces[key] = BlockTrace(self._template.block, spec, weights, state, training, keep)
         return traces[key]
 
     def _forward(self, trace: BlockTrace, x: tf.Tensor, weights: Tensors, state: Tensors) -> tuple:
@@ -161,7 +166,7 @@ class RematScan(keras.layers.Layer):
             carry = step(*carry) if stride == 1 else _loop(lambda i, *_: i < last, step, carry, stride)
             return g + 1, carry[1], carry[2], kept, carry[3], carry[4]
 
-        carry = (tf.constant(0), x, tf.zeros((), tf.float32), kept, states, saved)
+        carry = (tf.constant(0), x, tf.zeros((), trace.loss_dtype), kept, states, saved)
         _, y, loss, kept, states, saved = _loop(lambda g, *_: g < -(-depth // stride), group, carry, -(-depth // stride))
         return y, [a.stack() for a in states], loss, kept.stack(), [a.stack() for a in saved]
 

@@ -46,7 +46,9 @@ def _model(module: Any, config: type, summary: str) -> Model:
 
 
 MODELS: dict[str, Model] = {
-    "ultimate": _model(ultimate, ultimate.UltimateConfig, "residual stack of any depth + dense units + feature attention"),
+    "ultimate": _model(
+        ultimate, ultimate.UltimateConfig, "residual stack of any depth + dense units + feature attention"
+    ),
     "sequential": _model(sequential, sequential.SequentialConfig, "plain deep net without skips, for comparison"),
 }
 
@@ -64,7 +66,9 @@ def find(name: str) -> Model:
     return MODELS[name]
 
 
-def build(name: str, inputs: Mapping[str, tuple[int, ...]], head: str = "binary", options: Mapping[str, Any] | None = None) -> keras.Model:
+def build(
+    name: str, inputs: Mapping[str, tuple[int, ...]], head: str = "binary", options: Mapping[str, Any] | None = None
+) -> keras.Model:
     """Build a model by name.
 
     Args:

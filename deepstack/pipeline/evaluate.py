@@ -34,7 +34,9 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
     check_interval(opened, market)
     found = candidates(market, opened.config.features, opened.config.labels, names=opened.features)
     data = opened.manifest.data
-    seen = (found.trades["decision_time"] < pd.Timestamp(data["test_cut"])) & found.trades["symbol"].isin(data["symbols"])
+    seen = (found.trades["decision_time"] < pd.Timestamp(data["test_cut"])) & found.trades["symbol"].isin(
+        data["symbols"]
+    )
     if seen.all():
         raise DataError(
             "candles",

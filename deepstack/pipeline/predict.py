@@ -42,7 +42,7 @@ def predict(artifact: Path, market: Market) -> pd.DataFrame:
 
 
 def score(opened: Artifact, features: np.ndarray) -> np.ndarray:
-    """Probability of winning for unscaled features, float32 [rows, features] in the artifact's order; float64 [rows]."""
+    """Probability of winning for unscaled float32 [rows, features] in the artifact's order; float64 [rows]."""
     if not len(features):
         return np.empty(0)  # scikit-learn refuses an empty table, and no breakout is an answer like any other
     scaled = np.asarray(opened.scaler.transform(features), dtype=np.float32)

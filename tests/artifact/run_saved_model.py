@@ -23,7 +23,9 @@ class Output(ctypes.Structure):
 def load_library() -> ctypes.CDLL:
     package = Path(importlib.util.find_spec("tensorflow").origin).parent  # finds it, imports nothing
     library = ctypes.CDLL(str(next(package.glob("libtensorflow_cc.*"))), mode=ctypes.RTLD_GLOBAL)
-    pointers = "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel GraphOperationByName AllocateTensor TensorData"
+    pointers = (
+        "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel GraphOperationByName AllocateTensor TensorData"
+    )
     for name in pointers.split():
         getattr(library, f"TF_{name}").restype = ctypes.c_void_p
     library.TF_Message.restype = ctypes.c_char_p
@@ -66,7 +68,18 @@ class Session:
         found = (ctypes.c_void_p * len(fetches))()
         fed = (ctypes.c_void_p * 1)(tensor)
         library.TF_SessionRun(
-            pointer(self.session), None, inputs, fed, 1, outputs, found, len(fetches), None, 0, None, pointer(self.status)
+            pointer(self.session),
+            None,
+            inputs,
+            fed,
+            1,
+            outputs,
+            found,
+            len(fetches),
+            None,
+            0,
+            None,
+            pointer(self.status),
         )
         self.check()
         return [self.read(result) for result in found]

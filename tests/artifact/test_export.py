@@ -1,4 +1,4 @@
-"""The exported graph is the trained network, its scaler and its threshold, and nothing that a server could trip over."""
+"""The exported graph is the trained network, its scaler and its threshold, and nothing a server could trip over."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The files a run leaves load where a user would load them: in a fresh process, with as little as they promise to need."""
+"""The files a run leaves load where a user loads them: in a fresh process, with as little as they promise to need."""
 
 import json
 import os

@@ -24,7 +24,7 @@ for name, options in json.loads(sys.argv[1]).items():
         build = partial(catalogue.build, name, {"features": (FEATURES,)}, "binary", options)
         ready = prepare(build, config, binary_cross_entropy(), strategy, "float32", 2 * ROWS, 0, None)
 
-        def batch(context: tf.distribute.ValueContext) -> tuple:
+        def batch(context: tf.distribute.experimental.ValueContext) -> tuple:
             seed = (context.replica_id_in_sync_group, 1)
             x = tf.random.stateless_normal((1, ROWS, FEATURES), seed)
             y = tf.cast(x[:, :, 0] > 0, tf.float32)

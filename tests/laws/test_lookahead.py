@@ -7,8 +7,8 @@ weights and threshold, bit by bit.
 
 One thing is held in the second law. The calendar cuts are quantiles of the decision times of all candidates, so the
 number of later candidates decides where a cut falls, as it must for any split by share; replacing bars changes that
-number. The cuts of the first run are therefore given to the second, and `test_later_bars_move_a_cut_by_their_number_alone`
-shows that nothing but the number enters.
+number. The cuts of the first run are therefore given to the second, and a test of its own shows that nothing of the
+later candidates but their number moves a cut.
 
 Each law is also shown a planted leak, which it must see.
 """

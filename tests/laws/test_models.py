@@ -55,9 +55,8 @@ def ready(name: str, precision: str = "float32", options: dict[str, dict[str, An
     config = TrainingConfig(batch_size=ROWS, optimizer="sgd", learning_rate=0.02, jit_compile=False)
     keras.utils.set_random_seed(3)
     with dtype_policy(precision):
-        return prepare(
-            partial(build, name, options), config, binary_cross_entropy(), tf.distribute.get_strategy(), precision, ROWS, 3, None
-        )
+        strategy, make = tf.distribute.get_strategy(), partial(build, name, options)
+        return prepare(make, config, binary_cross_entropy(), strategy, precision, ROWS, 3, None)
 
 
 def test_every_model_has_a_small_size_here() -> None:
@@ -149,7 +148,8 @@ def test_every_saved_form_predicts_the_same(trained: dict[str, tuple[keras.Model
         for name, (_, folder) in trained.items()
         for file in ("model.keras", "model.h5")
     ]
-    command = [sys.executable, str(ROOT / "tests/artifact/load_fresh.py"), json.dumps({"what": "models", "models": jobs})]
+    job = json.dumps({"what": "models", "models": jobs})
+    command = [sys.executable, str(ROOT / "tests/artifact/load_fresh.py"), job]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

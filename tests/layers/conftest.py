@@ -93,7 +93,8 @@ def assert_same(gradients: Callable) -> Callable[..., None]:
     """Engine and plain network agree in output, loss, every gradient and every statistic after a training call."""
 
     def check(pair: Pair, x: np.ndarray, tolerance: float, jit: bool = False) -> None:
-        engine, plain = gradients(pair.model, x, jit), gradients(pair.plain, x, jit=None)
+        # Keras' own dropout draws other masks under XLA, so a compiled engine is compared with a compiled network.
+        engine, plain = gradients(pair.model, x, jit), gradients(pair.plain, x, jit=jit or None)
 
         def close(received: np.ndarray, expected: np.ndarray, what: str) -> None:
             scale = max(1.0, float(np.abs(expected).max()))
@@ -102,7 +103,7 @@ def assert_same(gradients: Callable) -> Callable[..., None]:
         for key in ("y", "loss", "dx"):
             close(engine[key], plain[key], key)
         for variable, expected in zip(pair.scan._weight_stacks, pair.stacked(plain["dw"], True), strict=True):
-            assert np.abs(expected).max() > 0, variable.path
+            assert len(x) == 1 or np.abs(expected).max() > 0, variable.path
             close(engine["dw"][id(variable)], expected, variable.path)
         for variable, expected in zip(pair.scan._state_stacks, pair.stacked(plain["state"], False), strict=True):
             close(engine["state"][id(variable)].astype(float), expected.astype(float), variable.path)

@@ -1,4 +1,4 @@
-"""Every mistake a user can make: one line that names file, row or key and the remedy, exit code 2, nothing half-written."""
+"""Every mistake of a user is one line that names file, row or key and the remedy; exit code 2; nothing half-written."""
 
 import os
 import shutil

@@ -88,8 +88,7 @@ def test_one_new_bar_is_scored_as_in_the_whole(finished: Any, signals: pd.DataFr
     names = open_artifact(finished.folder).features
     for signal in signals.tail(5).itertuples():
         until = {
-            name: Candles(name, c.interval, c.frame.loc[: signal.decision_time])
-            for name, c in finished.market.items()
+            name: Candles(name, c.interval, c.frame.loc[: signal.decision_time]) for name, c in finished.market.items()
         }
         row = latest_row(part(until, slice(-MAX_LOOKBACK_BARS, None)), signal.symbol, names)
         found = served(features=tf.constant(row[None]))["probability"].numpy()[0]

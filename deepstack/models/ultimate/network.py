@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
 
@@ -51,8 +50,12 @@ class UltimateConfig:
         positive(self, "width", "res_blocks_per_unit", "dense_blocks_per_unit", "growth", "attention_scales")
         between(self, 0.0, 1.0, "dropout", "input_dropout", "momentum")
         between(self, 0.0, math.inf, "l2")
-        if self.checkpoint not in ("input", "everything") and not (isinstance(self.checkpoint, int) and self.checkpoint >= 1):
-            raise ValueError(f"checkpoint: expected input, everything or a number of blocks, received {self.checkpoint!r}")
+        if self.checkpoint not in ("input", "everything") and not (
+            isinstance(self.checkpoint, int) and self.checkpoint >= 1
+        ):
+            raise ValueError(
+                f"checkpoint: expected input, everything or a number of blocks, received {self.checkpoint!r}"
+            )
         for scale in self.attention_scales:
             if self.width % scale:
                 raise ValueError(f"attention_scales: expected divisors of width {self.width}, received {scale}")
