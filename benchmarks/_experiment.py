@@ -1,4 +1,4 @@
-"""One training of a config's network on a synthetic market, without report or artifact: what the edge benchmarks share."""
+"""One training of a config's network on a synthetic market, without report or artifact, as the edge benchmarks need."""
 
 import gc
 import json
@@ -47,7 +47,9 @@ def default_config(**training: object) -> RunConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=training)})
 
 
-def experiment(config: RunConfig, market: SyntheticConfig, seed: int, *, shuffle: bool = False, logistic: bool = False) -> Outcome:
+def experiment(
+    config: RunConfig, market: SyntheticConfig, seed: int, *, shuffle: bool = False, logistic: bool = False
+) -> Outcome:
     """Train the config's network on one market and judge it on the test slice.
 
     Args:
@@ -73,10 +75,10 @@ def experiment(config: RunConfig, market: SyntheticConfig, seed: int, *, shuffle
         catalogue.build, config.model.name, {"features": (len(scaled.names),)}, "binary", config.model.options
     )
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(
-            build, part(split.train), part(split.validation), config.training, seed=seed, folder=Path(folder)
-        )
-    validation, test = (win_probability(fitted.model, scaled.x[i], scaled.prior) for i in (split.validation, split.test))
+        fitted = fit(build, part(split.train), part(split.validation), config.training, seed=seed, folder=Path(folder))
+    validation, test = (
+        win_probability(fitted.model, scaled.x[i], scaled.prior) for i in (split.validation, split.test)
+    )
     net_r = found.trades["net_r"].to_numpy()
     taken = choose_threshold(validation, net_r[split.validation], config.evaluation.min_coverage).take(test)
     linear = None

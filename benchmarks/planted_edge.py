@@ -1,4 +1,4 @@
-"""Planted edge: how much of the attainable excess AUC over 0.5 the default network finds; logistic regression beside it.
+"""Planted edge: how much of the attainable excess AUC over 0.5 the default network finds, and a logistic regression.
 
 Bars: network ≥ 80 % and logistic regression ≤ 60 % of the attainable excess, mean of 5 seeds, ≥ 5,000 test samples,
 attainable AUC between 0.60 and 0.65. About 20 minutes on 2 cores: `python benchmarks/planted_edge.py [--seeds N]`.
@@ -39,7 +39,9 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    mean = {key: float(np.mean([row[key] for row in rows])) for key in ("attainable_auc", "network_share", "logistic_share")}
+    mean = {
+        key: float(np.mean([row[key] for row in rows])) for key in ("attainable_auc", "network_share", "logistic_share")
+    }
     bars = {
         "network_share": [mean["network_share"], ">=", 0.80],
         "logistic_share": [mean["logistic_share"], "<=", 0.60],

@@ -34,7 +34,10 @@ class Candles:
         """Row ranges without a missing bar inside, in order; together they cover the frame."""
         if len(self) == 0:
             return []
-        breaks = np.flatnonzero(np.diff(pd.DatetimeIndex(self.frame.index).asi8) != self.interval // pd.Timedelta(1, "ms")) + 1
+        breaks = (
+            np.flatnonzero(np.diff(pd.DatetimeIndex(self.frame.index).asi8) != self.interval // pd.Timedelta(1, "ms"))
+            + 1
+        )
         edges = [0, *breaks.tolist(), len(self)]
         return [slice(a, b) for a, b in pairwise(edges)]
 

@@ -14,7 +14,10 @@ class FeaturesConfig(Room):
         0.001, ge=0.0, lt=0.5, description="each tail of the training distribution beyond this is clipped"
     )
     max_correlation: float = Field(
-        0.95, gt=0.0, le=1.0, description="of two features whose absolute training correlation exceeds this, the later is dropped"
+        0.95,
+        gt=0.0,
+        le=1.0,
+        description="of two features whose absolute training correlation exceeds this, the later is dropped",
     )
     max_features: int = Field(
         64, ge=1, description="of the rest, keep so many with the strongest association with the training outcome"

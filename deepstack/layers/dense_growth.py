@@ -24,7 +24,9 @@ class DenseGrowth(keras.layers.Layer):
         momentum: of the batch statistics.
     """
 
-    def __init__(self, growth: int, dropout: float = 0.0, l2: float = 0.0, momentum: float = 0.99, **kwargs: Any) -> None:
+    def __init__(
+        self, growth: int, dropout: float = 0.0, l2: float = 0.0, momentum: float = 0.99, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.growth = growth
         self.grow = PlainDense(growth, dropout, l2, momentum, dtype=self.dtype_policy, name="grow")

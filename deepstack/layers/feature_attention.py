@@ -36,7 +36,9 @@ class FeatureAttention(keras.layers.Layer):
             return keras.layers.Dense(units, dtype=self.dtype_policy, name=name, **options)
 
         self.squeeze = [dense(squeezed, f"squeeze_{s}", activation="relu") for s in self.scales]
-        self.excite = [dense(features, f"excite_{s}", kernel_initializer="zeros", activation="tanh") for s in self.scales]
+        self.excite = [
+            dense(features, f"excite_{s}", kernel_initializer="zeros", activation="tanh") for s in self.scales
+        ]
         self.mix = dense(len(self.scales), "mix", activation="softmax", kernel_initializer="zeros")
         for scale, squeeze, excite in zip(self.scales, self.squeeze, self.excite, strict=True):
             squeeze.build((None, features // scale))

@@ -19,7 +19,9 @@ class PlainDense(keras.layers.Layer):
         momentum: of the batch statistics.
     """
 
-    def __init__(self, units: int, dropout: float = 0.0, l2: float = 0.0, momentum: float = 0.99, **kwargs: Any) -> None:
+    def __init__(
+        self, units: int, dropout: float = 0.0, l2: float = 0.0, momentum: float = 0.99, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.units, self.rate, self.l2, self.momentum = units, dropout, l2, momentum
         self.dense = keras.layers.Dense(

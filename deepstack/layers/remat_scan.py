@@ -1,4 +1,4 @@
-"""The depth engine: one Keras block repeated `depth` times with stacked weights, in one loop, with rematerialisation."""
+"""The depth engine: one Keras block repeated `depth` times with stacked weights, in one loop that rematerialises."""
 
 import random
 from copy import deepcopy
@@ -73,7 +73,8 @@ class RematScan(keras.layers.Layer):
         # Python's generator is what Keras draws default seeds from, so keras.utils.set_random_seed rules here too.
         seeds = iter([random.randrange(2**31) for _ in template.variables])
         seed_states = {id(g.state) for layer in template._flatten_layers() for g in layer._seed_generators}
-        self._weight_stacks, self._state_stacks = [], []
+        self._weight_stacks: list[keras.Variable] = []
+        self._state_stacks: list[keras.Variable] = []
         for variable in [*template.trainable_variables, *template.non_trainable_variables]:
             is_seed, seed = id(variable) in seed_states, next(seeds)
             stack = self.add_weight(
@@ -159,7 +160,9 @@ class RematScan(keras.layers.Layer):
             states = [a.write(i, v) for a, v in zip(states, new, strict=True)]
             return i + 1, y, loss + extra, states, [a.write(i, v) for a, v in zip(saved, products, strict=True)]
 
-        def group(g: tf.Tensor, x: tf.Tensor, loss: tf.Tensor, kept: tf.TensorArray, states: list, saved: list) -> tuple:
+        def group(
+            g: tf.Tensor, x: tf.Tensor, loss: tf.Tensor, kept: tf.TensorArray, states: list, saved: list
+        ) -> tuple:
             kept = kept.write(g, x)
             last = tf.minimum((g + 1) * stride, depth)
             carry = (g * stride, x, loss, states, saved)
@@ -167,11 +170,20 @@ class RematScan(keras.layers.Layer):
             return g + 1, carry[1], carry[2], kept, carry[3], carry[4]
 
         carry = (tf.constant(0), x, tf.zeros((), trace.loss_dtype), kept, states, saved)
-        _, y, loss, kept, states, saved = _loop(lambda g, *_: g < -(-depth // stride), group, carry, -(-depth // stride))
+        _, y, loss, kept, states, saved = _loop(
+            lambda g, *_: g < -(-depth // stride), group, carry, -(-depth // stride)
+        )
         return y, [a.stack() for a in states], loss, kept.stack(), [a.stack() for a in saved]
 
     def _backward(
-        self, trace: BlockTrace, kept: tf.Tensor, saved: Tensors, weights: Tensors, state: Tensors, dy: tf.Tensor, dloss: tf.Tensor
+        self,
+        trace: BlockTrace,
+        kept: tf.Tensor,
+        saved: Tensors,
+        weights: Tensors,
+        state: Tensors,
+        dy: tf.Tensor,
+        dloss: tf.Tensor,
     ) -> tuple[tf.Tensor, Tensors]:
         """`(dx, gradient stacks)`, walking the groups from the last to the first."""
         stride, depth = self._stride, self.depth

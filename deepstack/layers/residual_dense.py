@@ -23,14 +23,21 @@ class ResidualDense(keras.layers.Layer):
         momentum: of the batch statistics.
     """
 
-    def __init__(self, width: int, dropout: float = 0.0, l2: float = 0.0, momentum: float = 0.99, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, dropout: float = 0.0, l2: float = 0.0, momentum: float = 0.99, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.width, self.dropout_rate, self.l2, self.momentum = width, dropout, l2, momentum
 
         def dense(name: str) -> keras.layers.Dense:
             penalty = keras.regularizers.L2(l2) if l2 else None
             return keras.layers.Dense(
-                width, use_bias=False, kernel_initializer="he_normal", kernel_regularizer=penalty, dtype=self.dtype_policy, name=name
+                width,
+                use_bias=False,
+                kernel_initializer="he_normal",
+                kernel_regularizer=penalty,
+                dtype=self.dtype_policy,
+                name=name,
             )
 
         def norm(name: str, gamma: str) -> keras.layers.BatchNormalization:

@@ -70,11 +70,13 @@ class Plan:
             time += ", not timed: the model is too large for a trial here"
         else:
             time += f" of {self.step_s:.3f} s: at most {self.train_minutes:,.1f} minutes of training"
+        flop, memory = self.flops_per_sample / 1e6, (self.memory_mb, self.memory_everything_mb)
         return [
             f"data        {self.data}",
-            f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, {self.features} features",
-            f"work        {self.flops_per_sample / 1e6:,.1f} MFLOP a sample forward, {3 * self.flops_per_sample / 1e6:,.1f} trained",
-            f"memory      {self.memory_mb:,.0f} MB as configured, {self.memory_everything_mb:,.0f} MB with every product kept",
+            f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, "
+            f"{self.features} features",
+            f"work        {flop:,.1f} MFLOP a sample forward, {3 * flop:,.1f} trained",
+            f"memory      {memory[0]:,.0f} MB as configured, {memory[1]:,.0f} MB with every product kept",
             f"time        {time}",
         ]
 
@@ -106,7 +108,8 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         memory_everything_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(entry.keep_everything(options))),
         batch_size=batch,
         step_s=step_s,
-        steps=config.training.epochs * (int(len(trades) * config.split.train) // (batch * config.training.accumulate_steps)),
+        steps=config.training.epochs
+        * (int(len(trades) * config.split.train) // (batch * config.training.accumulate_steps)),
         data=f"{len(market)} symbols, {sum(len(c) for c in market.values()):,} bars, {len(trades):,} candidate trades",
     )
 

@@ -128,9 +128,7 @@ BLOCKS = {
 
 @pytest.mark.parametrize("checkpoint", ["input", 2, "everything"])
 @pytest.mark.parametrize("name", BLOCKS)
-def test_any_block(
-    pair: Callable, assert_same: Callable, float64: None, name: str, checkpoint: str | int
-) -> None:
+def test_any_block(pair: Callable, assert_same: Callable, float64: None, name: str, checkpoint: str | int) -> None:
     block, shape = BLOCKS[name]
     assert_same(pair(block(), 5, shape, checkpoint), batch(7, *shape), 1e-9)
 

@@ -25,14 +25,21 @@ DRAWN = {
 def test_each_slice_has_the_distribution_of_a_single_layer(name: str, shape: tuple[int, ...]) -> None:
     depth = 40
     stack = np.asarray(stacked_initializer(DRAWN[name], depth, 7)((depth, *shape), "float32"))
-    alone = np.stack([np.asarray(DRAWN[name].__class__.from_config({**DRAWN[name].get_config(), "seed": s})(shape)) for s in range(depth)])
+    alone = np.stack(
+        [
+            np.asarray(DRAWN[name].__class__.from_config({**DRAWN[name].get_config(), "seed": s})(shape))
+            for s in range(depth)
+        ]
+    )
     assert stack.shape == alone.shape
     size = alone[0].size
     assert stack.std() == pytest.approx(alone.std(), rel=6 / np.sqrt(depth * size))
     assert stack.mean() == pytest.approx(alone.mean(), abs=6 * alone.std() / np.sqrt(depth * size))
     np.testing.assert_allclose(stack.std(axis=tuple(range(1, stack.ndim))), alone.std(), rtol=6 / np.sqrt(size))
     for quantile in (0.02, 0.25, 0.5, 0.98):
-        assert np.quantile(stack, quantile) == pytest.approx(np.quantile(alone, quantile), abs=0.06 * float(alone.std()))
+        assert np.quantile(stack, quantile) == pytest.approx(
+            np.quantile(alone, quantile), abs=0.06 * float(alone.std())
+        )
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -52,7 +59,9 @@ def test_an_orthogonal_kernel_stays_orthogonal() -> None:
     assert np.abs(stack[0] - stack[1]).max() > 0.1
 
 
-@pytest.mark.parametrize("initializer", [keras.initializers.Zeros(), keras.initializers.Ones(), keras.initializers.Constant(0.3)])
+@pytest.mark.parametrize(
+    "initializer", [keras.initializers.Zeros(), keras.initializers.Ones(), keras.initializers.Constant(0.3)]
+)
 def test_constants(initializer: Any) -> None:
     stack = stacked_initializer(initializer, 5, 1)((5, 4), "float32")
     np.testing.assert_array_equal(stack, np.broadcast_to(initializer((4,)), (5, 4)))
@@ -76,7 +85,8 @@ def test_seed_states_have_distinct_keys_and_start_at_zero_calls() -> None:
 
 
 @pytest.mark.parametrize(
-    "regularizer", [keras.regularizers.L1(0.1), keras.regularizers.L2(0.2), keras.regularizers.OrthogonalRegularizer(0.3)]
+    "regularizer",
+    [keras.regularizers.L1(0.1), keras.regularizers.L2(0.2), keras.regularizers.OrthogonalRegularizer(0.3)],
 )
 def test_a_penalty_is_the_sum_over_slices(regularizer: Any) -> None:
     stack = tf.random.stateless_normal((4, 6, 6), (1, 2))
