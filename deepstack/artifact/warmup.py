@@ -7,7 +7,8 @@ import tensorflow as tf
 
 
 def write_warmup(folder: Path, name: str, examples: np.ndarray, batch_sizes: tuple[int, ...] = (1, 32)) -> None:
-    """Write `tf_serving_warmup_requests`, one request a batch size, as TensorFlow Serving's SavedModel warm-up reads them.
+    """Write `tf_serving_warmup_requests`: one request a batch size, as TensorFlow Serving replays them.
+
 
     Args:
         folder: the version's `assets.extra`; made here.

@@ -136,7 +136,7 @@ class RematScan(keras.layers.Layer):
         return self.checkpoint if isinstance(self.checkpoint, int) else 1
 
     def _trace(self, x: tf.Tensor, training: bool) -> BlockTrace:
-        key = (tuple(x.shape), x.dtype, training, _strategy_key())
+        key = (tuple(x.shape), x.dtype, training, _replica())
         traces = self._traces.block
         if key not in traces:
             spec = tf.TensorSpec(x.shape, x.dtype)
@@ -257,6 +257,10 @@ def _loop(condition: Any, body: Any, carry: tuple, most: int) -> tuple:
     return tf.while_loop(condition, body, carry, maximum_iterations=most)
 
 
-def _strategy_key() -> int:
+def _replica() -> tuple[int, int | None] | None:
+    """Number of replicas and which of them this is: a trace holds the replica's number, which its masks depend on."""
     replica = tf.distribute.get_replica_context()
-    return -1 if replica is None else replica.num_replicas_in_sync
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return None
+    number = tf.get_static_value(tf.convert_to_tensor(replica.replica_id_in_sync_group))
+    return replica.num_replicas_in_sync, None if number is None else int(number)

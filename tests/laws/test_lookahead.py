@@ -2,10 +2,13 @@
 
 Two laws. With the artifact held, every bar after t is replaced: features, probabilities and decisions at or before t
 stay as they are through the feature code, scaler, network and exported SavedModel. And the fitted state: a run whose
-bars are replaced from the last label on that training or validation saw ends with the same features, scaler, prior,
-weights and threshold, bit by bit.
+bars are replaced from the moment on by which every label of training and validation had ended ends with the same
+features, scaler, prior, weights and threshold, bit by bit.
 
-One thing is held in the second law. The calendar cuts are quantiles of the decision times of all candidates, so the
+That moment is the test cut less the embargo, not the end of the last label that happened to be kept: a trade open
+between the two is left out of validation because it is open, and which trades are depends on the bars between.
+
+One more thing is held in the second law. The calendar cuts are quantiles of the decision times of all candidates, so the
 number of later candidates decides where a cut falls, as it must for any split by share; replacing bars changes that
 number. The cuts of the first run are therefore given to the second, and a test of its own shows that nothing of the
 later candidates but their number moves a cut.
@@ -160,12 +163,14 @@ def test_one_feature_that_peeks_one_bar_ahead_is_seen(
 
 @pytest.fixture(scope="module")
 def fitted_until(finished: Any) -> pd.Timestamp:
-    """When the last label that training or validation saw became known."""
+    """Close of the last bar that a label of training or validation may have seen."""
     config = read_config(finished.config_file)
     found = samples_module.candidates(finished.market, config.features, config.labels)
     interval = next(iter(finished.market.values())).interval
     split = split_by_time(found.trades, interval, config.split)
-    return found.trades["end_time"].iloc[np.concatenate([split.train, split.validation])].max()
+    last = split.test_cut - (config.split.embargo_bars + 1) * interval
+    assert found.trades["end_time"].iloc[np.concatenate([split.train, split.validation])].max() <= last
+    return last
 
 
 def with_cuts_of(finished: Any) -> Callable[..., Split]:

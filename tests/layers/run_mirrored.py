@@ -47,14 +47,15 @@ def per_replica(value) -> list:
     return [np.asarray(v).tolist() for v in strategy.experimental_local_results(value)]
 
 
-# fit
-for jit in (False, True):
-    with strategy.scope():
-        model = build(dropout=0.2)
-        model.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=jit)
-    history = model.fit(x, y, epochs=8, batch_size=16, verbose=0).history["loss"]
-    facts[f"fit_jit_{jit}"] = [history[0], history[-1]]
-facts["generators_moved"] = int(np.max(model.layers[1]._state_stacks[-1].numpy()[:, 1]))
+# fit (TensorFlow cannot compile a whole replicated step: its variables lie on several devices)
+with strategy.scope():
+    model = build(dropout=0.2)
+    model.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=False)
+history = model.fit(x, y, epochs=8, batch_size=16, verbose=0).history["loss"]
+facts["fit"] = [history[0], history[-1]]
+facts["generators_moved"] = sorted(
+    {int(calls) for v in model.layers[1]._state_stacks if "seed" in v.name for calls in v.numpy()[:, 1]}
+)
 
 # A custom loop with strategy.run: gradients summed over replicas equal those of the two halves taken alone
 with strategy.scope():

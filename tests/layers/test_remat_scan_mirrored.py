@@ -20,14 +20,13 @@ def facts() -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("jit", [False, True])
-def test_fit_learns(facts: dict, jit: bool) -> None:
-    first, last = facts[f"fit_jit_{jit}"]
+def test_fit_learns(facts: dict) -> None:
+    first, last = facts["fit"]
     assert last < 0.9 * first
 
 
 def test_generators_advance_once_a_step(facts: dict) -> None:
-    assert facts["generators_moved"] == 16  # eight epochs of two steps
+    assert facts["generators_moved"] == [16]  # eight epochs of two steps
 
 
 def test_gradients_sum_over_replicas(facts: dict) -> None:

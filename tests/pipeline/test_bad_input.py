@@ -47,7 +47,7 @@ def no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
 def candles(bars: int, seed: int = 0, interval_ms: int = 3_600_000) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     close = 100.0 * np.exp(np.cumsum(0.01 * rng.normal(size=bars)))
-    open_ = np.concatenate([[100.0], close[:-1]])
+    open_ = np.concatenate([[100.0], close])[:bars]
     return pd.DataFrame(
         {
             "open_time": 1_600_000_000_000 // interval_ms * interval_ms + interval_ms * np.arange(bars),
@@ -116,7 +116,7 @@ def not_candles(folder: Path) -> Path:
     [
         (empty, ["BTCUSDT.csv"]),
         (headed_only, ["BTCUSDT.csv"]),
-        (one_bar, ["BTCUSDT.csv", "1"]),
+        (one_bar, ["BTCUSDT.csv", "one bar"]),
         (no_close, ["BTCUSDT.csv", "close"]),
         (text, ["BTCUSDT.csv", "n/a?", "43"]),
         (short, ["BTCUSDT", "420 bars", "300"]),
