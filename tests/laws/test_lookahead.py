@@ -8,7 +8,7 @@ features, scaler, prior, weights and threshold, bit by bit.
 That moment is the test cut less the embargo, not the end of the last label that happened to be kept: a trade open
 between the two is left out of validation because it is open, and which trades are depends on the bars between.
 
-One more thing is held in the second law. The calendar cuts are quantiles of the decision times of all candidates, so the
+One more thing is held in the second law. The cuts are quantiles of the decision times of all candidates, so the
 number of later candidates decides where a cut falls, as it must for any split by share; replacing bars changes that
 number. The cuts of the first run are therefore given to the second, and a test of its own shows that nothing of the
 later candidates but their number moves a cut.
