@@ -21,9 +21,11 @@ class CounterDropout(keras.layers.Layer):
     """Inverted dropout drawn from a counter-based generator.
 
     `keras.layers.Dropout` draws Philox blocks with 64-bit state, which XLA:CPU runs some forty times slower than the
-    matrix product beside it. Here element n of call c is kept when `hash(hash(key + c) + n)` lies below the keep
-    threshold: a dozen integer operations that XLA fuses with the scaling. After Salmon et al. 2011, "Parallel Random
-    Numbers: As Easy as 1, 2, 3", with a 32-bit mixer; not for cryptography.
+    matrix product beside it. Here element n of call c is dropped when `(hash(n) ^ k) · m mod 2^32` lies below the
+    rate, with k and the odd m hashed from key and c. Only two operations depend on the call: a loop draws `hash(n)` once
+    for all its rounds, and the rest is so cheap that XLA fuses it with the scaling. After Salmon et al. 2011, "Parallel
+    Random Numbers: As Easy as 1, 2, 3", with a 32-bit mixer (and, across calls, multiply-xor as in Dietzfelbinger et
+    al. 1997, "A Reliable Randomized Algorithm for the Closest-Pair Problem"); not for cryptography.
 
     The state is one uint32 pair `(key, calls)`, so a caller that holds the state can draw the same mask again.
 
@@ -50,9 +52,10 @@ class CounterDropout(keras.layers.Layer):
         if replica is not None and replica.num_replicas_in_sync > 1:
             key = _hash32(key + tf.cast(replica.replica_id_in_sync_group, tf.uint32))
         shape = tf.shape(inputs)
-        position = tf.reshape(tf.cast(tf.range(tf.reduce_prod(shape)), tf.uint32), shape)
-        keep = _hash32(position + key) >= tf.constant(int(self.rate * 2**32), tf.uint32)
-        return tf.where(keep, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
+        position = _hash32(tf.reshape(tf.cast(tf.range(tf.reduce_prod(shape)), tf.uint32), shape))
+        odd = tf.bitwise.bitwise_or(_hash32(key + tf.constant(_GOLDEN, tf.uint32)), tf.constant(1, tf.uint32))
+        keep = tf.bitwise.bitwise_xor(position, key) * odd >= tf.constant(int(self.rate * 2**32), tf.uint32)
+        return tf.where(keep, inputs * tf.constant(1 / (1 - self.rate), inputs.dtype), tf.zeros_like(inputs))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Same as the input's."""
