@@ -25,7 +25,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 over_options = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def weightless() -> Iterator[None]:
     """Weights get no memory in here."""
     with keras.StatelessScope(initialize_variables=False):
