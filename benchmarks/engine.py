@@ -2,29 +2,32 @@
 
 `python benchmarks/engine.py [--torch-python PATH] [--only first,depth,torch,dropout,memory]`; about eight minutes, most
 of it the plain Keras network. PyTorch 2.13 (CPU) gets a `.venv-torch` of its own when no Python is named. Processes
-that are compared step by step run at the same time and take turns, several rounds, so that both see the same machine;
-step times are the fastest of all rounds, first-step times medians. The engine keeps products (`checkpoint="everything"`) in the step times and block inputs
-(`"input"`) in first-step times and memory.
+that are compared step by step run at the same time and take turns, several rounds, so that both see the same machine.
+Step times are the fastest of all rounds, first-step times medians. The engine keeps products
+(`checkpoint="everything"`) in the step times and block inputs (`"input"`) in first-step times and memory.
 
 What bounds the step (500 × 64, batch 256, 2 cores). XLA:CPU runs a loop on one core: products this small stay below
 Eigen's threshold for a second thread, and independent operations of a loop body run one after another. A block costs
 six products, 4 × 24 µs + 2 × 35 µs (85 and 60 GFLOP/s; one core's peak is 103), about 45 µs of memory traffic for the
 three tensors it keeps (64 KB cold writes at 10 GB/s) and about 20 µs of element-wise work: 230 µs, near 0.11 s a step.
-Four times PyTorch's 0.255-0.28 s on an idle machine would be 128 µs a block, which takes both cores at full rate from
+Four times PyTorch's 0.25-0.28 s on an idle machine would be 128 µs a block, which takes both cores at full rate from
 the first product to the last. Tried, with seconds a step at width 64:
 
 - weight gradients taken out of the loop into batched products, overlapped with the backward loop in 5-10 chunks by
-  TensorFlow's executor on the second core: 0.103 against 0.124 (0.31 against 0.34 at width 128), for a step that is no
-  longer one program, and only when the second core is idle; in one XLA program with chunks 0.141, without 0.132;
+  TensorFlow's executor on the second core: 0.099 against 0.118, and 0.284 against 0.344 at width 128 (2.5 and 1.5 times
+  PyTorch), written by hand for this one block. It needs the second core idle (0.124 against 0.125 on a busy machine),
+  a training step of several programs, and 3-4 s for the first step. In one XLA program it loses: 0.141 with chunks;
 - columns of each block split in two independent halves, so that two threads could share a block: 88 → 88-109 µs for
   the forward pass of ten unrolled blocks (hand-over between threads costs what the half saves); compile time doubles;
 - the chain and the previous chunk's weight gradients side by side in one loop body: 62 µs a block against 25 + 41
   apart, so they do not overlap;
 - XLA's flags for its scheduler, oneDNN, XNNPACK and YNNPACK fusions, fast-math and 512-bit vectors: within ± 3 %;
 - huge pages and another malloc policy: no change; the step takes no page faults;
-- TensorFlow's own kernels without XLA: 25 µs a product but 18 µs a fused batch norm and 2-4 µs a call for the rest;
-- keeping batch statistics beside the products, so that the backward pass reduces nothing twice: 0.144 → 0.124 s of
-  processor time. This one is in the engine.
+- TensorFlow's own kernels without XLA: 25 µs a product but 18 µs a fused batch norm and 2-4 µs a call for the rest.
+
+In the engine are: batch statistics kept beside the products, so that the backward pass reduces nothing twice (0.144 →
+0.124 s of processor time), and dropout masks with so few operations an element that XLA neither splits the loop over
+threads nor slows it down (0.168 → 0.125 s with dropout 0.1).
 """
 
 import argparse
@@ -90,16 +93,21 @@ def worker(name: str, *arguments: object) -> dict[str, float]:
 
 
 def first_step(_: str) -> dict:
-    """Build and first step, 100 blocks × 128, batch 64: plain Keras against the engine."""
+    """Build and first step, 100 blocks × 128, batch 64: plain Keras against the engine, both without XLA."""
     plain = worker("plain_first", 128, 100, 64)
-    ours = median(worker("engine_first", 128, 100, 64)["seconds"] for _ in range(3))
+    ours, compiled = (median(worker("engine_first", 128, 100, 64, jit)["seconds"] for _ in range(3)) for jit in (0, 1))
     bars = {"build and first step, 100 blocks × 128: plain Keras / engine": [plain["seconds"] / ours, ">=", 60]}
-    return {"bars": bars, "plain_first_step_s": plain["seconds"], "engine_first_step_s": ours}
+    return {
+        "bars": bars,
+        "plain_first_step_s": plain["seconds"],
+        "engine_first_step_s": ours,
+        "engine_first_step_with_xla_s": compiled,
+    }
 
 
 def depth(_: str) -> dict:
     """Build and first step, 2,500 blocks against 100, width 64."""
-    deep, shallow = (median(worker("engine_first", 64, d, 64)["seconds"] for _ in range(3)) for d in (2500, 100))
+    deep, shallow = (median(worker("engine_first", 64, d, 64, 1)["seconds"] for _ in range(3)) for d in (2500, 100))
     bars = {"build and first step, width 64: 2,500 blocks / 100": [deep / shallow, "<=", 2]}
     return {"bars": bars, "engine_first_step_2500_s": deep, "engine_first_step_100_s": shallow}
 

@@ -22,10 +22,10 @@ class CounterDropout(keras.layers.Layer):
 
     `keras.layers.Dropout` draws Philox blocks with 64-bit state, which XLA:CPU runs some forty times slower than the
     matrix product beside it. Here element n of call c is dropped when `(hash(n) ^ k) · m mod 2^32` lies below the
-    rate, with k and the odd m hashed from key and c. Only two operations depend on the call: a loop draws `hash(n)` once
-    for all its rounds, and the rest is so cheap that XLA fuses it with the scaling. After Salmon et al. 2011, "Parallel
-    Random Numbers: As Easy as 1, 2, 3", with a 32-bit mixer (and, across calls, multiply-xor as in Dietzfelbinger et
-    al. 1997, "A Reliable Randomized Algorithm for the Closest-Pair Problem"); not for cryptography.
+    rate, with k and the odd m hashed from key and c. Only two operations depend on the call, so a loop computes
+    `hash(n)` once for all its rounds, and the rest is cheap enough to be fused with the scaling. After Salmon et al.
+    2011, "Parallel Random Numbers: As Easy as 1, 2, 3", with a 32-bit mixer over positions and the multiplicative
+    hash of Dietzfelbinger et al. 1997 over calls; not for cryptography.
 
     The state is one uint32 pair `(key, calls)`, so a caller that holds the state can draw the same mask again.
 

@@ -18,7 +18,7 @@ PICKLE_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_NAMES = {"Lambda", "enable_unsafe_deserialization", "read_pickle"}
 
-NOT_FEATURE_GROUPS = {"feature", "bars", "catalogue", "table", "scale", "select", "docs"}
+NOT_FEATURE_GROUPS = {"feature", "bars", "catalogue", "table", "scale", "screen", "select", "docs"}
 MAX_LINES = 320
 
 

@@ -39,6 +39,7 @@ def test_fit_learns_and_moves_statistics(checkpoint: str | int, jit: bool) -> No
     assert (generator[:, 1] == 18).all(), "one draw a step, seen twice"
 
 
+@pytest.mark.slow
 def test_policies_and_compilation_train_alike() -> None:
     x, y = data()
 

@@ -12,6 +12,7 @@ import pytest
 from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("model.keras", "model.h5", "exported")
 
@@ -64,7 +65,7 @@ def test_same_predictions_in_a_fresh_process(folder: Path, name: str) -> None:
 def test_random_state_is_saved_too(folder: Path, name: str) -> None:
     """The stack holds its blocks' generators as weights, so training goes on with the masks it would have drawn."""
     received, expected = np.load(folder / f"{name}.train.npy"), np.load(folder / "expected.train.npy")
-    assert np.corrcoef(received.ravel(), expected.ravel())[0, 1] > 0.9
+    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_alone_fit_another_checkpoint_policy(folder: Path) -> None:
