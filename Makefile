@@ -19,8 +19,9 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	set -e; for script in $(filter-out %/summary.py,$(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$script; done
-	$(BIN)/python benchmarks/summary.py > docs/performance.md
+	missed=0; for script in $(filter-out %/summary.py,$(wildcard benchmarks/[a-z]*.py)); do \
+		$(BIN)/python $$script || missed=1; done; \
+	$(BIN)/python benchmarks/summary.py > docs/performance.md; exit $$missed
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -1,7 +1,6 @@
 """One training of a config's network on a synthetic market, without report or artifact, as the edge benchmarks need."""
 
 import gc
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from deepstack.samples.split import split_by_time
 from deepstack.training.fit import fit
 
 ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,3 @@ def experiment(
     keras.utils.clear_session()
     gc.collect()
     return outcome
-
-
-def write_result(name: str, result: dict) -> None:
-    """Keep a benchmark's figures as JSON beside the scripts, and print them."""
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    print(text)

@@ -38,7 +38,7 @@ import venv
 from pathlib import Path
 from statistics import median
 
-from _experiment import write_result
+from _result import RESULTS, Bar, read_result, write_result
 
 HERE = Path(__file__).resolve().parent
 WORKERS, TWIN = HERE / "_engine_workers.py", HERE / "_torch_twin.py"
@@ -96,7 +96,8 @@ def first_step(_: str) -> dict:
     """Build and first step, 100 blocks × 128, batch 64: plain Keras against the engine, both without XLA."""
     plain = worker("plain_first", 128, 100, 64)
     ours, compiled = (median(worker("engine_first", 128, 100, 64, jit)["seconds"] for _ in range(3)) for jit in (0, 1))
-    bars = {"build and first step, 100 blocks × 128: plain Keras / engine": [plain["seconds"] / ours, ">=", 60]}
+    ratio = plain["seconds"] / ours
+    bars = [Bar("build and first step, 100 blocks × 128: plain Keras / engine", ratio, ">=", 60, "×")]
     return {
         "bars": bars,
         "plain_first_step_s": plain["seconds"],
@@ -108,20 +109,21 @@ def first_step(_: str) -> dict:
 def depth(_: str) -> dict:
     """Build and first step, 2,500 blocks against 100, width 64."""
     deep, shallow = (median(worker("engine_first", 64, d, 64, 1)["seconds"] for _ in range(3)) for d in (2500, 100))
-    bars = {"build and first step, width 64: 2,500 blocks / 100": [deep / shallow, "<=", 2]}
+    bars = [Bar("build and first step, width 64: 2,500 blocks / 100", deep / shallow, "<=", 2, "×")]
     return {"bars": bars, "engine_first_step_2500_s": deep, "engine_first_step_100_s": shallow}
 
 
 def against_torch(torch_python: str) -> dict:
     """A training step, 500 blocks, batch 256: PyTorch eager against the engine."""
     rate = worker("sgemm")["gflops"]
-    result: dict = {"bars": {}, "sgemm_gflops": rate}
+    result: dict = {"bars": [], "sgemm_gflops": rate}
     for width, bar in ((64, 4.0), (128, 1.5)):
         twin = Stepper(torch_python, TWIN, width, 500, 256)
         ours = Stepper(sys.executable, WORKERS, "steps", width, 500, 256)
         torch_s, engine_s = interleaved(twin, ours)
         achieved = 12 * 256 * width**2 * 500 / engine_s / 1e9  # six products a block; nothing is computed twice
-        result["bars"][f"step, 500 blocks × {width}, batch 256: PyTorch / engine"] = [torch_s / engine_s, ">=", bar]
+        promise = f"step, 500 blocks × {width}, batch 256: PyTorch / engine"
+        result["bars"].append(Bar(promise, torch_s / engine_s, ">=", bar, "×"))
         result[f"width_{width}"] = {
             "torch_s": torch_s,
             "engine_s": engine_s,
@@ -139,13 +141,13 @@ def dropout(_: str) -> dict:
     without = Stepper(sys.executable, WORKERS, "steps", 64, 500, 256)
     with_dropout = Stepper(sys.executable, WORKERS, "steps", 64, 500, 256, 0.1)
     a, b = interleaved(without, with_dropout)
-    return {"bars": {"step with dropout 0.1 / without": [b / a, "<=", 1.2]}, "without_s": a, "with_s": b}
+    return {"bars": [Bar("step with dropout 0.1 / without", b / a, "<=", 1.2, "×")], "without_s": a, "with_s": b}
 
 
 def memory(_: str) -> dict:
     """Peak memory of training 10,000 counted layers, 2,500 blocks × 64, batch 256."""
     found = worker("memory", 64, 2500, 256)["peak_rss_mb"]
-    return {"bars": {"peak RSS of training 10,000 layers, MB": [found, "<=", 2000]}}
+    return {"bars": [Bar("peak RSS of training 10,000 layers", found, "<=", 2000, "MB")]}
 
 
 PARTS = {"first": first_step, "depth": depth, "torch": against_torch, "dropout": dropout, "memory": memory}
@@ -168,12 +170,15 @@ def main() -> None:
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(PARTS)
     torch_python = (options.torch_python or own_torch()) if "torch" in chosen else ""
-    kept = HERE / "results" / "engine.json"
-    result: dict = json.loads(kept.read_text()) if options.only and kept.exists() else {"bars": {}}
+    kept, figures = read_result("engine") if options.only and (RESULTS / "engine.json").exists() else ([], {})
+    bars = {bar.promise: bar for bar in kept}
+    code = 0
     for name in chosen:
         found = PARTS[name](torch_python)
-        result = {**result, **found, "bars": {**result["bars"], **found["bars"]}}
-        write_result("engine", result)
+        bars |= {bar.promise: bar for bar in found.pop("bars")}
+        figures |= found
+        code = write_result("engine", list(bars.values()), **figures)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,65 +9,34 @@ Writes benchmarks/results/features.json; exits 1 when a bar is missed.
 """
 
 import json
-import os
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from _result import Bar, write_result
 
 from deepstack.candles.market import Candles, Market
 from deepstack.features.catalogue import FEATURES, MAX_LOOKBACK_BARS
 from deepstack.features.table import latest_row, make_table
 
-RESULT = Path(__file__).with_name("results") / "features.json"
 BARS = 1_000_000
 CALLS, WARM_UP = 400, 50
-
-PROMISES = {
-    "1,000,000 bars": ("s", 25.0),
-    "peak RSS / output": ("times", 3.0),
-    "one new bar, p50": ("ms", 15.0),
-}
 
 
 def main() -> int:
     """Measure both tasks, judge, write."""
     table, row = _child("table"), _child("row")
-    measured = {
-        "1,000,000 bars": table["seconds"],
-        "peak RSS / output": table["peak_rss_mb"] / table["output_mb"],
-        "one new bar, p50": row["p50_ms"],
-    }
-    promises = [
-        {"promise": name, "unit": unit, "bar": bar, "measured": measured[name], "met": measured[name] <= bar}
-        for name, (unit, bar) in PROMISES.items()
-    ]
-    result = {
-        "benchmark": "features",
-        "command": "python benchmarks/features.py",
-        "cores": os.cpu_count(),
-        "load_before": os.getloadavg()[0],
-        "promises": promises,
-        "table": table,
-        "row": row,
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"{table['features']} features, {table['bars_per_s']:,.0f} bars/s, {table['cpu_seconds']:.1f} CPU-seconds")
-    for promise in promises:
-        name, unit, bar, verdict = (
-            promise["promise"],
-            promise["unit"],
-            promise["bar"],
-            "met" if promise["met"] else "MISSED",
-        )
-        print(f"{name:<20} {promise['measured']:8.2f} {unit:<6} bar {bar:g}  {verdict}")
-    return 0 if all(promise["met"] for promise in promises) else 1
+    bars = [
+        Bar("every feature on 1,000,000 bars", table["seconds"], "<=", 25.0, "s"),
+        Bar("peak RSS of that / its output", table["peak_rss_mb"] / table["output_mb"], "<=", 3.0, "×"),
+        Bar("features of one new bar, p50", row["p50_ms"], "<=", 15.0, "ms"),
+    ]
+    return write_result("features", bars, table=table, row=row)
 
 
 def table() -> dict[str, Any]:

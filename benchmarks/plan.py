@@ -10,7 +10,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from _experiment import default_config, write_result
+from _experiment import default_config
+from _result import Bar, write_result
 
 
 def planned() -> dict[str, float]:
@@ -53,9 +54,10 @@ def main() -> None:
     for name in ("planned", "measured"):
         done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=True)
         figures[name] = json.loads(done.stdout.splitlines()[-1])
-    ratios = {key: figures["planned"][key] / figures["measured"][key] for key in figures["planned"]}
-    bars = {f"planned / measured {key}": [ratio, "in", [0.75, 1.25]] for key, ratio in ratios.items()}
-    write_result("plan", {"bars": bars, **figures})
+    what = {"step_s": "step time", "memory_mb": "memory", "parameters": "parameters"}
+    ratios = {key: figures["planned"][key] / figures["measured"][key] for key in what}
+    bars = [Bar(f"planned / measured {what[key]}", ratio, "in", [0.75, 1.25], "×") for key, ratio in ratios.items()]
+    sys.exit(write_result("plan", bars, **figures))
 
 
 if __name__ == "__main__":

@@ -21,21 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _result import Bar, write_result
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULT = Path(__file__).with_name("results") / "serving.json"
 FEATURES = 250
 CALLS, WARM_UP = 300, 50
 WINDOW_BARS = 420
 SETTINGS = {"onednn_off": "0", "onednn_on": "1"}
 SEED = 7
-
-PROMISES = {
-    "exported 2,000-layer network, one row, p50": ("ms", "<=", 10.0),
-    "the same, unfolded export's p50 / folded export's": ("times", ">=", 3.0),
-    "one new bar end to end, p50": ("ms", "<=", 30.0),
-    "one new bar end to end, p99": ("ms", "<=", 80.0),
-}
 
 
 def main() -> int:
@@ -52,43 +45,23 @@ def main() -> int:
                     f"{setting:<11} {task:<9} p50 {found['p50_ms']:7.2f} ms   p99 {found['p99_ms']:7.2f} ms", flush=True
                 )
     best = seconds["onednn_off"]
-    measured = (
-        best["folded"]["p50_ms"],
-        best["unfolded"]["p50_ms"] / best["folded"]["p50_ms"],
-        best["bar"]["p50_ms"],
-        best["bar"]["p99_ms"],
-    )
-    promises = [
-        {
-            "promise": name,
-            "unit": unit,
-            "relation": relation,
-            "bar": bar,
-            "measured": value,
-            "met": value <= bar if relation == "<=" else value >= bar,
-        }
-        for (name, (unit, relation, bar)), value in zip(PROMISES.items(), measured, strict=True)
+    folded, unfolded, bar = (best[task] for task in ("folded", "unfolded", "bar"))
+    bars = [
+        Bar("exported 2,000-layer network, one row, p50", folded["p50_ms"], "<=", 10.0, "ms"),
+        Bar("unfolded export's p50 / folded export's", unfolded["p50_ms"] / folded["p50_ms"], ">=", 3.0, "×"),
+        Bar("one new bar end to end, p50", bar["p50_ms"], "<=", 30.0, "ms"),
+        Bar("one new bar end to end, p99", bar["p99_ms"], "<=", 80.0, "ms"),
+        Bar("folded / unfolded export, difference", abs(folded["probability"] - unfolded["probability"]), "<=", 1e-5),
     ]
-    same = abs(best["folded"]["probability"] - best["unfolded"]["probability"])
-    result = {
-        "benchmark": "serving",
-        "command": "python benchmarks/serving.py",
-        "setting": "TF_ENABLE_ONEDNN_OPTS=0, default threads",
-        "network": f"configs/ultimate.yaml, random weights and statistics, {FEATURES} features",
-        "bar": f"all {features} features of one of 6 symbols, from the trailing {WINDOW_BARS} bars, then that network",
-        "calls": CALLS,
-        "cores": os.cpu_count(),
-        "largest_difference_of_probability": same,
-        "promises": promises,
-        "settings": seconds,
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    for promise in promises:
-        verdict = "met" if promise["met"] else "MISSED"
-        bound = f"{promise['relation']} {promise['bar']:g}"
-        print(f"{promise['promise']:<50} {promise['measured']:8.2f} {promise['unit']:<6} {bound:<7} {verdict}")
-    return 0 if same < 1e-5 and all(promise["met"] for promise in promises) else 1
+    return write_result(
+        "serving",
+        bars,
+        setting="TF_ENABLE_ONEDNN_OPTS=0, default threads",
+        network=f"configs/ultimate.yaml, random weights and statistics, {FEATURES} features",
+        bar=f"all {features} features of one of 6 symbols, from the trailing {WINDOW_BARS} bars, then that network",
+        calls=CALLS,
+        settings=seconds,
+    )
 
 
 def _child(task: str, folder: Path, onednn: str) -> list[str]:

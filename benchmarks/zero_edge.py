@@ -6,9 +6,11 @@ layers. About 15 minutes on 2 cores: `python benchmarks/zero_edge.py [--seeds N]
 """
 
 import argparse
+import sys
 
 import numpy as np
-from _experiment import default_config, experiment, write_result
+from _experiment import default_config, experiment
+from _result import Bar, write_result
 
 from deepstack.config.data import SyntheticConfig
 
@@ -37,9 +39,10 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    z = {"gross_r": _z(rows, "gross_r", 0.0), "shuffled_auc": _z(rows, "shuffled_auc", 0.5)}
-    bars = {f"|z| of {name}": [abs(found["z"]), "<=", STANDARD_ERRORS] for name, found in z.items()}
-    write_result("zero_edge", {"bars": bars, **z, "seeds": rows})
+    gross_r, shuffled_auc = _z(rows, "gross_r", 0.0), _z(rows, "shuffled_auc", 0.5)
+    z = {"gross R of taken trades, standard errors from 0": gross_r, "AUC on shuffled outcomes, from 0.5": shuffled_auc}
+    bars = [Bar(f"zero edge: {what}", abs(found["z"]), "<=", STANDARD_ERRORS) for what, found in z.items()]
+    sys.exit(write_result("zero_edge", bars, gross_r=gross_r, shuffled_auc=shuffled_auc, seeds=rows))
 
 
 def _z(rows: list[dict], name: str, expected: float) -> dict[str, float]:
