@@ -32,7 +32,7 @@ class Outcome:
     """What one training came to on its test slice."""
 
     auc: float
-    logistic_auc: float | None
+    baseline_auc: dict[str, float]
     gross_r: float
     taken: int
     test: int
@@ -46,13 +46,13 @@ def default_config(**training: object) -> RunConfig:
 
 
 def experiment(
-    config: RunConfig, market: SyntheticConfig, seed: int, *, shuffle: bool = False, logistic: bool = False
+    config: RunConfig, market: SyntheticConfig, seed: int, *, shuffle: bool = False, baselines: tuple[str, ...] = ()
 ) -> Outcome:
     """Train the config's network on one market and judge it on the test slice.
 
     Args:
         shuffle: permute the outcomes among all trades first: no model can know them.
-        logistic: fit the logistic baseline as well.
+        baselines: which of them to fit as well.
     """
     started = time.perf_counter()
     candles = make_market(market, seed)
@@ -79,25 +79,21 @@ def experiment(
     )
     net_r = found.trades["net_r"].to_numpy()
     taken = choose_threshold(validation, net_r[split.validation], config.evaluation.min_coverage).take(test)
-    linear = None
-    if logistic:
-        evaluation = config.evaluation.model_copy(update={"baselines": ("logistic",)})
-        rows = [scaled.x[i] for i in (split.train, split.validation, split.test)]
-        predictions = fit_baselines(
-            rows[0],
-            won[split.train],
-            scaled.weight[split.train],
-            rows[1],
-            won[split.validation],
-            rows[2],
-            evaluation,
-            seed=seed,
-            prior=scaled.prior,
-        )
-        linear = float(roc_auc_score(won[split.test], predictions["logistic"].test))
+    rows = [scaled.x[i] for i in (split.train, split.validation, split.test)]
+    fitted_baselines = fit_baselines(
+        rows[0],
+        won[split.train],
+        scaled.weight[split.train],
+        rows[1],
+        won[split.validation],
+        rows[2],
+        config.evaluation.model_copy(update={"baselines": baselines}),
+        seed=seed,
+        prior=scaled.prior,
+    )
     outcome = Outcome(
         auc=float(roc_auc_score(won[split.test], test)),
-        logistic_auc=linear,
+        baseline_auc={name: float(roc_auc_score(won[split.test], fitted_baselines[name].test)) for name in baselines},
         gross_r=float(found.trades["gross_r"].to_numpy()[split.test][taken].mean()),
         taken=int(taken.sum()),
         test=len(test),
