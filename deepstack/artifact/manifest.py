@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from deepstack.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "TA-Lib")
+_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,8 @@ def _files(folder: Path) -> list[str]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "deepstack": deepstack.__version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    own = {"python": platform.python_version(), "deepstack": deepstack.__version__}
+    return own | {package: version(package) for package in _PACKAGES}
 
 
 def _git_commit() -> str | None:
