@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from deepstack.cli.app import main
+from deepstack.__main__ import main
 
 if __name__ == "__main__":
     main(["run", str(Path(__file__).with_name("configs") / "ultimate.yaml"), *sys.argv[1:]])

@@ -21,7 +21,7 @@ from deepstack.evaluation.threshold import choose_threshold
 from deepstack.models import catalogue
 from deepstack.pipeline.samples import candidates, scale
 from deepstack.samples.batches import Samples
-from deepstack.samples.split import split_by_time
+from deepstack.samples.split import calendar_cuts, split_by_time
 from deepstack.training.fit import fit
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,8 @@ def experiment(
         order = np.random.default_rng(seed).permutation(len(found.trades))
         for column in ("won", "net_r", "gross_r"):
             found.trades[column] = found.trades[column].to_numpy()[order]
-    split = split_by_time(found.trades, interval, config.split)
+    cuts = calendar_cuts(found.bar_times, config.split)
+    split = split_by_time(found.trades, cuts, interval, config.split.embargo_bars)
     scaled = scale(found, split, interval, config.features, config.training.balance_classes)
     won = found.trades["won"].to_numpy(bool)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deepstack.errors import DeepstackError as DeepstackError
     from deepstack.features.table import latest_row as latest_row
     from deepstack.features.table import make_table as make_table
+    from deepstack.labels.breakout import find_breakouts as find_breakouts
     from deepstack.models.catalogue import MODELS as MODELS
     from deepstack.models.catalogue import build as build
     from deepstack.pipeline.evaluate import evaluate as evaluate
@@ -33,6 +34,7 @@ _HOMES = {
     "RunConfig": "deepstack.config.run",
     "build": "deepstack.models.catalogue",
     "evaluate": "deepstack.pipeline.evaluate",
+    "find_breakouts": "deepstack.labels.breakout",
     "inspect_files": "deepstack.candles.load",
     "latest_row": "deepstack.features.table",
     "load_network": "deepstack.artifact.model",
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "build",
     "evaluate",
+    "find_breakouts",
     "inspect_files",
     "latest_row",
     "load_network",

@@ -1,4 +1,4 @@
-"""The manifest of an artifact: how it came about, and the sha256 of every file in it."""
+"""The manifest of an artifact: how it came about, and the sha256 of every file in it and of itself."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "scipy")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` holds.
+    """What `manifest.json` holds, beside `sha256`: the digest of all this as canonical JSON.
 
     Attributes:
         schema_version: of this record.
@@ -72,7 +72,8 @@ def write_manifest(
         features=tuple(features),
         files=files,
     )
-    text = json.dumps(asdict(manifest), indent=2, allow_nan=False) + "\n"
+    tree = asdict(manifest)
+    text = json.dumps({**tree, "sha256": _digest(tree)}, indent=2, allow_nan=False) + "\n"
     write_atomic(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
     return manifest
 
@@ -81,7 +82,8 @@ def verify_manifest(folder: Path) -> Manifest:
     """Read the manifest and check every file against it, before anything else of the artifact is opened.
 
     Raises:
-        ArtifactError: there is no readable manifest, or a file was changed, added or removed; the file is named.
+        ArtifactError: there is no readable manifest, or it or a file was changed, added, removed or made a link; the
+            file is named.
     """
     manifest = _read(folder)
     present = _files(folder)
@@ -126,19 +128,23 @@ def _read(folder: Path) -> Manifest:
             received=str(error.strerror),
             remedy="a folder under artifacts/ without a leading dot",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(
             str(path), expected="JSON", received=str(error), remedy="a fresh copy of the artifact"
         ) from error
-    found = tree.get("schema_version") if isinstance(tree, dict) else None
+    tree = tree if isinstance(tree, dict) else {}
+    found = tree.get("schema_version")
     if found != SCHEMA_VERSION:
-        made_with = tree.get("versions", {}).get("deepstack", "?") if isinstance(tree, dict) else "?"
+        versions = tree.get("versions")
+        made_with = versions.get("deepstack", "?") if isinstance(versions, dict) else "?"
         raise ArtifactError(
             str(path),
             expected=f"schema_version {SCHEMA_VERSION}",
             received=repr(found),
             remedy=f"the deepstack that wrote it ({made_with})",
         )
+    if tree.pop("sha256", None) != _digest(tree):
+        raise altered(path)
     try:
         return Manifest(**{**tree, "features": tuple(tree["features"]), "files": dict(tree["files"])})
     except (KeyError, TypeError, ValueError) as error:
@@ -147,10 +153,29 @@ def _read(folder: Path) -> Manifest:
         ) from error
 
 
+def _digest(tree: Mapping[str, Any]) -> str:
+    """sha256 of a JSON tree written without white space, its keys in order: the same however a file is laid out."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def _files(folder: Path) -> list[str]:
-    """Every file but the manifest; a link counts as one, so nothing outside is taken for part of the artifact."""
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(name for path in paths if (name := path.relative_to(folder).as_posix()) != MANIFEST)
+    """Every file but the manifest. Folders count for what is in them, so an empty one goes unnoticed.
+
+    Raises:
+        ArtifactError: a link, a pipe or the like, whose content may change although no file of the artifact does.
+    """
+    names = []
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ArtifactError(
+                str(path),
+                expected="plain files and folders",
+                received="a link" if path.is_symlink() else "something else",
+                remedy="a fresh copy of the artifact, with the files themselves",
+            )
+        if path.is_file() and path != folder / MANIFEST:
+            names.append(path.relative_to(folder).as_posix())
+    return sorted(names)
 
 
 def _versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,8 @@ def removed_if_unused(workspace: Workspace | None) -> Iterator[None]:
             (workspace.folder / CONFIG).unlink()
             workspace.folder.rmdir()
             release(workspace)
+            with suppress(OSError):  # other runs work there
+                workspace.folder.parent.rmdir()
         raise
 
 
@@ -110,7 +112,7 @@ def _begin(out: Path, run: str, config: RunConfig) -> Workspace:
         while True:
             try:
                 if not (out / name).exists():
-                    (running / name).mkdir()
+                    (running / name).mkdir(parents=True)  # a run that failed may just have removed `running`
                     break
             except FileExistsError:
                 pass
@@ -129,8 +131,13 @@ def _resume(out: Path, config: RunConfig) -> Workspace:
             (out / ".running").glob(f"*/{CONFIG}"), key=lambda path: (path.stat().st_mtime_ns, path), reverse=True
         )
     nearest: tuple[Path, str] | None = None
+    unreadable: tuple[Path, ConfigError] | None = None
     for path in found:
-        stored = read_config(path)
+        try:
+            stored = read_config(path)
+        except ConfigError as error:
+            unreadable = unreadable or (path, error)
+            continue
         difference = first_difference(stored, config)
         if difference is None:
             return _continue(out, path.parent)
@@ -143,6 +150,13 @@ def _resume(out: Path, config: RunConfig) -> Workspace:
             received=f"another: {nearest[1]}",
             remedy="the same config, or running without --resume",
         )
+    if unreadable is not None:
+        raise ArtifactError(
+            str(unreadable[0]),
+            expected=f"the config of an unfinished run of {config.name!r}",
+            received=f"one that cannot be read ({unreadable[1].where}: received {unreadable[1].received})",
+            remedy="running without --resume",
+        ) from unreadable[1]
     raise ArtifactError(
         str(out / ".running"),
         expected=f"an unfinished run of {config.name!r}",

@@ -18,6 +18,7 @@ DEFECTS = {
     "off_grid": "bars off the interval's grid",
     "not_finite": "rows with an empty or infinite value",
     "non_positive": "rows with a price of zero or less",
+    "out_of_range": "rows with a price above 1e12 or below 1e-12",
     "negative_volume": "rows with a negative volume or count",
     "inconsistent": "rows whose high or low excludes another price",
 }
@@ -27,6 +28,9 @@ FACTS = {"gap": "gaps", "dead": "zero-volume bars", "outlier": "extreme bars"}
 """Kinds that are true of the market or the recording and never mended."""
 
 _EXTREME = 10.0
+
+# Far beyond what any market quotes in any currency, and the ratio of two prices within is still a number of sense.
+_LOWEST_PRICE, _HIGHEST_PRICE = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ def find_defects(rows: Rows) -> list[Defect]:
     identical, conflicting = _duplicates(rows)
     prices = np.stack([rows.column(name) for name in PRICE_COLUMNS], axis=1)
     open_, high, low, close = prices.T
+    positive = np.isfinite(prices) & (prices > 0)
     amounts = [rows.column(name) for name in ("volume", *OPTIONAL_COLUMNS) if name in rows.columns]
     phase = phase_ms(rows.close_ms, rows.step_ms)
     at_fault: dict[str, np.ndarray] = {
@@ -83,6 +88,7 @@ def find_defects(rows: Rows) -> list[Defect]:
         "off_grid": np.flatnonzero(rows.close_ms % rows.step_ms != phase),
         "not_finite": np.flatnonzero(~np.isfinite(rows.values).all(axis=1)),
         "non_positive": np.flatnonzero((prices <= 0).any(axis=1)),
+        "out_of_range": np.flatnonzero((positive & ((prices < _LOWEST_PRICE) | (prices > _HIGHEST_PRICE))).any(axis=1)),
         "negative_volume": np.flatnonzero(np.any([amount < 0 for amount in amounts], axis=0)),
         # Comparisons with NaN are false: such rows are counted as not finite only.
         "inconsistent": np.flatnonzero((high < open_) | (high < close) | (high < low) | (low > open_) | (low > close)),

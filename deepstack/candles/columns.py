@@ -133,7 +133,7 @@ def _date_beside_time(keys: list[str], time_position: int) -> dict[str, int]:
 
 
 def _require(plan: dict[str, int], names: Sequence[str], where: str) -> None:
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "") or "no columns"
     if not any(column in plan for column in PRICE_COLUMNS):
         raise NotCandlesError(
             where, expected="columns open, high, low, close", received=shown, remedy="a file of candles"

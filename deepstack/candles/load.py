@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepstack.candles.check import Defect, Problem, defect_problem, find_defects, find_facts
+from deepstack.candles.check import DEFECTS, Defect, Problem, defect_problem, find_defects, find_facts
 from deepstack.candles.interval import interval_ms, interval_text, parse_interval
 from deepstack.candles.market import Candles, Market
 from deepstack.candles.repair import Repair, RepairMode, mend, require_mendable
@@ -75,13 +75,17 @@ def _mend_all(all_rows: Sequence[Rows], defects: dict[str, list[Defect]]) -> tup
             raise DataError(
                 f"{rows.labels[0]} ({rows.symbol})",
                 expected="at least two sound bars",
-                received=f"{len(mended)} of {len(rows):,} rows",
-                remedy="another download",
+                received=f"{len(mended)} of {len(rows):,} rows; {_counts(defects[rows.symbol])}",
+                remedy="checking which column is which, or another download",
             )
         market[rows.symbol] = mended.to_candles()
         problems += [defect_problem(rows, defect) for defect in defects[rows.symbol]] + find_facts(mended)
         repairs += done
     return market, problems, repairs
+
+
+def _counts(defects: Sequence[Defect]) -> str:
+    return ", ".join(f"{DEFECTS[defect.kind]}: {len(defect.index):,}" for defect in defects)
 
 
 def _resampling_note(fine: Candles, coarse: Candles) -> str:

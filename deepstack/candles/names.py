@@ -1,7 +1,7 @@
 """The symbol a file name carries: `BTCUSDT-1m-2025-01-04.csv` and `btcusdt_um_1m_2022-10.csv.gz` both say BTCUSDT."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _EXTENSIONS = re.compile(r"(\.(csv|tsv|parquet|pq|feather|ftr|json|gz|zip))+$", re.IGNORECASE)
 _INTERVAL = re.compile(r"\d+(s|sec|m|min|h|hour|d|day|w|mo|t)|[dhm]|daily|hourly|minute|hour|day", re.IGNORECASE)
@@ -10,7 +10,7 @@ _MARKET_WORDS = frozenset(
     [
         *("spot", "um", "cm", "futures", "future", "perp", "perpetual", "swap", "margin", "klines", "kline"),
         *("ohlcv", "ohlc", "candles", "candle", "bars", "trade", "trades", "data", "to", "from", "prices"),
-        *("history"),
+        "history",
     ]
 )
 _EXCHANGES = frozenset(
@@ -25,28 +25,37 @@ def symbol_from_names(names: Sequence[str]) -> str:
     """The symbol in the first of `names` that carries one, upper case, without separators (`BNB_USDT-1h` → BNBUSDT).
 
     A name is read up to its interval, date or market word; an exchange in front and a repeated settlement currency
-    (freqtrade's `BTC_USDT_USDT`) are dropped. When no name carries a symbol, the whole first name stands for it.
+    (freqtrade's `BTC_USDT_USDT`) are dropped. When no name carries a symbol, the first one does begin with it, however
+    much it looks like something else (`D-1d.csv`, `DATA_USDT-1h.json`).
     """
     for name in names:
         symbol = _symbol(name)
         if symbol:
             return symbol
-    return re.sub(r"[^A-Z0-9]", "", _EXTENSIONS.sub("", names[0]).upper()) or names[0]
+    whole = _EXTENSIONS.sub("", names[0])
+    return _symbol(names[0], begins_with_it=True) or same_symbol_key(whole)
 
 
 def same_symbol_key(symbol: str) -> str:
-    """Equal for the spellings of one symbol: `BTC/USDT`, `btc_usdt`, `BTCUSDT`."""
-    return re.sub(r"[^A-Z0-9]", "", symbol.upper()) or symbol
+    """Equal for the spellings of one symbol: `BTC/USDT`, `btc_usdt`, `BTCUSDT`; letters of any script count."""
+    return re.sub(r"[\W_]", "", symbol.upper()) or symbol
 
 
-def _symbol(name: str) -> str:
+def first_spellings(symbols: Iterable[str]) -> dict[str, str]:
+    """Each spelling → the first one met of the same symbol, in the order given."""
+    first: dict[str, str] = {}
+    return {symbol: first.setdefault(same_symbol_key(symbol), symbol) for symbol in symbols}
+
+
+def _symbol(name: str, *, begins_with_it: bool = False) -> str:
     parts: list[str] = []
     for token in re.split(r"[-_ .]+", _EXTENSIONS.sub("", name)):
         if not parts and token.lower() in _EXCHANGES:
             continue
-        if _INTERVAL.fullmatch(token) or _DATE.fullmatch(token) or token.lower() in _MARKET_WORDS:
+        ends = _INTERVAL.fullmatch(token) or _DATE.fullmatch(token) or token.lower() in _MARKET_WORDS
+        if ends and (parts or not begins_with_it):
             break
         parts.append(token.upper())
-    if len(parts) == 3 and parts[1] == parts[2]:
+    if len(parts) == 3 and parts[1] == parts[2] and parts[1].isalpha():
         parts.pop()
     return "".join(parts)

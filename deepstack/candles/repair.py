@@ -25,6 +25,7 @@ _EXPECTED = {
     "off_grid": "bars a whole number of intervals apart",
     "not_finite": "a number in every price and volume",
     "non_positive": "positive prices",
+    "out_of_range": "prices from 1e-12 to 1e12",
     "negative_volume": "volumes and counts of zero or more",
     "inconsistent": "low ≤ open, close ≤ high",
 }

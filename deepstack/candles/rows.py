@@ -12,8 +12,10 @@ from deepstack.candles.read import Piece
 from deepstack.candles.times import close_index
 from deepstack.errors import DataError
 
-# A table's own interval counts as known when its most common step occurs at least this often.
+# A table's own interval counts as known when its most common step occurs at least this often; a step shorter than the
+# other tables' sooner, because a gap makes steps longer and nothing sound makes them shorter.
 _SURE_STEPS = 3
+_SURE_SHORTER_STEPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +104,10 @@ def _close_times(pieces: Sequence[Piece]) -> tuple[np.ndarray, int]:
     step_ms = found[0]
     for piece in pieces:
         own = most_common_step_ms(piece.time_ms)
-        if own is not None and own[0] != step_ms and own[1] >= _SURE_STEPS:
-            raise _different_intervals(pieces, piece, own[0])
+        if own is None or own[0] == step_ms:
+            continue
+        if own[1] >= (_SURE_SHORTER_STEPS if own[0] < step_ms else _SURE_STEPS):
+            raise _different_intervals(pieces, piece, own[0], step_ms)
     close_ms = [
         piece.time_ms + step_ms if piece.is_open_time else _round_up_last_moment(piece.time_ms, step_ms)
         for piece in pieces
@@ -128,15 +132,14 @@ def _common_columns(pieces: Sequence[Piece]) -> tuple[tuple[str, ...], list[str]
     return common, [f"{pieces[0].symbol}: {name} is left out, not every file has it" for name in left_out]
 
 
-def _different_intervals(pieces: Sequence[Piece], odd: Piece, odd_step_ms: int) -> DataError:
-    for other in pieces:
-        own = most_common_step_ms(other.time_ms)
-        if own is not None and own[0] != odd_step_ms and own[1] >= _SURE_STEPS:
-            odd_text, other_text = (interval_text(pd.Timedelta(step, "ms")) for step in (odd_step_ms, own[0]))
-            return DataError(
-                f"{odd.label} ({odd.symbol})",
-                expected=f"bars of {other_text} as in {other.label}",
-                received=f"bars of {odd_text}",
-                remedy="reading files of one interval at a time",
-            )
-    raise AssertionError("the common interval belongs to no table")
+def _different_intervals(pieces: Sequence[Piece], odd: Piece, odd_step_ms: int, step_ms: int) -> DataError:
+    odd_text, step_text = (interval_text(pd.Timedelta(step, "ms")) for step in (odd_step_ms, step_ms))
+    # Files too short to tell may have made up the common interval together: then any of them stands for it.
+    others = [piece for piece in pieces if piece is not odd]
+    others.sort(key=lambda piece: (most_common_step_ms(piece.time_ms) or (0, 0))[0] != step_ms)
+    return DataError(
+        f"{odd.label} ({odd.symbol})",
+        expected=f"bars of {step_text} as in {others[0].label}",
+        received=f"bars of {odd_text}",
+        remedy="giving only the files of one interval",
+    )

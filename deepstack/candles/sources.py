@@ -1,6 +1,8 @@
 """Paths → the tables inside them: files, folders, gzip and zip opened to plain bytes, nothing left out in silence."""
 
 import gzip
+import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -8,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from deepstack.errors import DataError
 
@@ -68,19 +71,17 @@ def find_sources(paths: Sequence[str | Path]) -> tuple[list[Source], list[Skippe
     """The files behind `paths`, folders searched recursively in name order, and those that cannot hold candles.
 
     Raises:
-        DataError: no path given, a path that does not exist, an unknown extension, or a folder without candle files.
+        DataError: no path given, a path that does not exist or may not be looked at, one that is neither a file nor a
+            folder, an unknown extension, a folder that cannot be listed, or one without candle files.
     """
     if not paths:
         raise DataError("data.paths", expected="at least one file or folder", received="none", remedy="naming a file")
     sources: dict[Path, Source] = {}
     skipped: list[Skipped] = []
     for given in paths:
-        path = Path(given).expanduser()
-        if not path.exists():
-            raise DataError(
-                str(given), expected="a file or folder", received="no such path", remedy="checking its spelling"
-            )
-        for source in _search_folder(path, skipped) if path.is_dir() else [_named_file(path)]:
+        path = _expand_home(given)
+        mode = _mode(path)
+        for source in _search_folder(path, skipped) if stat.S_ISDIR(mode) else [_named_file(path, mode)]:
             resolved = source.path.resolve()
             if resolved in sources:
                 skipped.append(Skipped(str(source.path), "named twice"))
@@ -99,9 +100,7 @@ def open_members(source: Source, skipped: list[Skipped]) -> Iterator[Member]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(
-            label, expected="a readable file", received=error.strerror or str(error), remedy="checking its permissions"
-        ) from error
+        raise _unreadable(path, error) from error
     if not data:
         raise _empty(label)
     if path.suffix.lower() == ".zip":
@@ -110,7 +109,35 @@ def open_members(source: Source, skipped: list[Skipped]) -> Iterator[Member]:
         yield _member(label, (path.name,), data)
 
 
-def _named_file(path: Path) -> Source:
+def _expand_home(given: str | Path) -> Path:
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            str(given), expected="a file or folder", received="no such user's home", remedy="checking its spelling"
+        ) from error
+
+
+def _mode(path: Path) -> int:
+    """What the path is, as `stat` has it."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError as error:
+        raise DataError(
+            str(path), expected="a file or folder", received="no such path", remedy="checking its spelling"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside
+        raise _unreadable(path, error) from error
+
+
+def _named_file(path: Path, mode: int) -> Source:
+    if not stat.S_ISREG(mode):
+        raise DataError(
+            str(path),
+            expected="a regular file or a folder",
+            received="a pipe, socket or device",
+            remedy="saving its content to a file first",
+        )
     if not _is_supported(path.name):
         raise DataError(
             str(path),
@@ -123,7 +150,7 @@ def _named_file(path: Path) -> Source:
 
 def _search_folder(folder: Path, skipped: list[Skipped]) -> list[Source]:
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in _list_folder(folder, skipped):
         if not _is_supported(path.name):
             skipped.append(Skipped(str(path), "unknown extension"))
         elif _plain_stem(path.name).endswith(_FREQTRADE_NOT_CANDLES):
@@ -135,6 +162,32 @@ def _search_folder(folder: Path, skipped: list[Skipped]) -> list[Source]:
             str(folder), expected=f"candle files ({SUPPORTED})", received="none in the folder", remedy="another folder"
         )
     return found
+
+
+def _list_folder(folder: Path, skipped: list[Skipped]) -> list[Path]:
+    """The regular files below the folder in name order; all else, and links to folders, are appended to `skipped`.
+
+    Raises:
+        DataError: a folder or file that may not be looked at: what it holds would be missing without a word.
+    """
+
+    def stop(error: OSError) -> NoReturn:
+        raise error
+
+    found = []
+    try:
+        for name, folders, files in os.walk(folder, onerror=stop):
+            folders.sort()
+            links = [path for path in (Path(name, each) for each in folders) if path.is_symlink()]
+            skipped += [Skipped(str(path), "a link to a folder") for path in links]
+            for path in (Path(name, each) for each in sorted(files)):
+                if path.is_file():
+                    found.append(path)
+                else:
+                    skipped.append(Skipped(str(path), "not a regular file"))
+    except OSError as error:
+        raise _unreadable(error.filename or folder, error) from error
+    return sorted(found)
 
 
 def _unzip(label: str, zip_name: str, data: bytes, skipped: list[Skipped]) -> Iterator[Member]:
@@ -199,6 +252,16 @@ def _plain_stem(name: str) -> str:
 
 def _empty(label: str) -> DataError:
     return DataError(label, expected="candles", received="an empty file", remedy="downloading it again")
+
+
+def _unreadable(path: str | Path, error: OSError | ValueError) -> DataError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return DataError(
+        str(path),
+        expected="a file or folder that can be read",
+        received=reason.lower(),
+        remedy="checking its spelling and its permissions",
+    )
 
 
 def _damaged(label: str, kind: str, error: Exception) -> DataError:

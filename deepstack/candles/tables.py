@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from deepstack.candles.columns import NotCandlesError
 from deepstack.candles.interval import interval_text
-from deepstack.candles.names import same_symbol_key
+from deepstack.candles.names import first_spellings, same_symbol_key
 from deepstack.candles.read import Piece, read_pieces
 from deepstack.candles.rows import Rows, combine_pieces
 from deepstack.candles.sources import Skipped, Source, find_sources, open_members
@@ -58,9 +58,12 @@ def read_tables(paths: Sequence[str | Path], symbols: Sequence[str], progress: P
         raise DataError(
             str(paths[0]), expected="candles", received="no file that holds any", remedy="another file or folder"
         )
+    chosen = _choose(pieces, symbols)
+    names = first_spellings(piece.symbol for piece in chosen)
+    notes.update(f"{name} is also written {spelling}" for spelling, name in names.items() if spelling != name)
     by_symbol: dict[str, list[Piece]] = {}
-    for piece in _choose(pieces, symbols):
-        by_symbol.setdefault(piece.symbol, []).append(piece)
+    for piece in chosen:
+        by_symbol.setdefault(names[piece.symbol], []).append(replace(piece, symbol=names[piece.symbol]))
     rows = []
     for symbol in sorted(by_symbol):
         symbol_rows, symbol_notes = combine_pieces(by_symbol[symbol])
@@ -116,5 +119,5 @@ def _require_one_interval(rows: list[Rows]) -> None:
                 f"{other.labels[0]} ({other.symbol})",
                 expected=f"bars of {first}, as {rows[0].symbol} has in {rows[0].labels[0]}",
                 received=f"bars of {second}",
-                remedy="choosing files of one interval, or data.symbols",
+                remedy="giving only the files of one interval",
             )

@@ -26,14 +26,14 @@ def index_ms(index: pd.Index) -> np.ndarray:
     return pd.DatetimeIndex(index).as_unit("ms").asi8
 
 
-def parse_times(frame: pd.DataFrame, column: str, where: str, first_row: int) -> tuple[np.ndarray, list[str]]:
+def parse_times(frame: pd.DataFrame, column: str, where: str, row: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """The times of a table.
 
     Args:
         frame: has `column` and, when date and time of day stand apart, `time_of_day`.
         column: `open_time` or `close_time`.
         where: what messages call the table.
-        first_row: number of its first row.
+        row: int64 [rows], the number of each row.
 
     Returns:
         int64 [rows] milliseconds UTC, and notes. The unit of an epoch is decided for each value by its magnitude
@@ -46,17 +46,19 @@ def parse_times(frame: pd.DataFrame, column: str, where: str, first_row: int) ->
     times = frame[column]
     if "time_of_day" in frame:
         times = _join(times, frame["time_of_day"])
-    time_ms, notes = _to_ms(times, where, first_row)
+    time_ms, notes = _to_ms(times, where, row)
     outside = (time_ms < _EARLIEST_MS) | (time_ms >= _LATEST_MS)
     if outside.any():
-        raise _bad_time(times, outside, where, first_row)
+        raise _bad_time(times, outside, where, row)
     return time_ms, notes
 
 
-def _to_ms(times: pd.Series, where: str, first_row: int) -> tuple[np.ndarray, list[str]]:
+def _to_ms(times: pd.Series, where: str, row: np.ndarray) -> tuple[np.ndarray, list[str]]:
     missing = times.isna().to_numpy()
     if missing.any():
-        raise _bad_time(times, missing, where, first_row, "an empty one")
+        raise _bad_time(times, missing, where, row, "an empty one")
+    if isinstance(times.dtype, pd.CategoricalDtype):
+        times = times.astype(times.cat.categories.dtype)
     if pd.api.types.is_datetime64_any_dtype(times.dtype):
         if isinstance(times.dtype, pd.DatetimeTZDtype):
             return index_ms(pd.DatetimeIndex(times).tz_convert("UTC")), []
@@ -65,9 +67,9 @@ def _to_ms(times: pd.Series, where: str, first_row: int) -> tuple[np.ndarray, li
         as_numbers = pd.to_numeric(times, errors="coerce")
         no_number = as_numbers.isna().to_numpy()
         if no_number.any() and not no_number[0]:
-            raise _bad_time(times, no_number, where, first_row)
+            raise _bad_time(times, no_number, where, row)
         if no_number[0]:
-            return _parse_dates(times.astype("str").str.strip(), where, first_row)
+            return _parse_dates(times.astype("str").str.strip(), where, row)
         times = as_numbers
     if not pd.api.types.is_numeric_dtype(times.dtype) or pd.api.types.is_bool_dtype(times.dtype):
         raise DataError(
@@ -75,8 +77,8 @@ def _to_ms(times: pd.Series, where: str, first_row: int) -> tuple[np.ndarray, li
         )
     numbers = times.to_numpy()
     if numbers.dtype.kind in "iu" and _COMPACT_DATES[0] <= numbers.min() and numbers.max() <= _COMPACT_DATES[1]:
-        return _parse_dates(times.astype("str"), where, first_row)
-    return _parse_epochs(numbers, times, where, first_row)
+        return _parse_dates(times.astype("str"), where, row)
+    return _parse_epochs(numbers, times, where, row)
 
 
 def _join(date: pd.Series, time_of_day: pd.Series) -> pd.Series:
@@ -86,10 +88,10 @@ def _join(date: pd.Series, time_of_day: pd.Series) -> pd.Series:
     return date.astype("str") + " " + time_of_day.astype("str")
 
 
-def _parse_epochs(numbers: np.ndarray, times: pd.Series, where: str, first_row: int) -> tuple[np.ndarray, list[str]]:
+def _parse_epochs(numbers: np.ndarray, times: pd.Series, where: str, row: np.ndarray) -> tuple[np.ndarray, list[str]]:
     bad = ~((numbers >= _EARLIEST_EPOCH) & (numbers < _LATEST_MS * 10**6))  # NaN is bad too
     if bad.any():
-        raise _bad_time(times, bad, where, first_row)
+        raise _bad_time(times, bad, where, row)
     is_seconds, is_ms, is_us = numbers < _MS_FROM, numbers < _US_FROM, numbers < _NS_FROM
     if numbers.dtype.kind == "f":
         # np.rint first: 1660262459.999 s is not exact in binary.
@@ -108,7 +110,7 @@ def _parse_epochs(numbers: np.ndarray, times: pd.Series, where: str, first_row: 
     return ms, [f"times in {' and '.join(units)}"]
 
 
-def _parse_dates(text: pd.Series, where: str, first_row: int) -> tuple[np.ndarray, list[str]]:
+def _parse_dates(text: pd.Series, where: str, row: np.ndarray) -> tuple[np.ndarray, list[str]]:
     day_first = _DAY_FIRST_DOTS.match(text.iloc[0]) is not None
     if day_first:
         parsed = pd.to_datetime(text, format="mixed", dayfirst=True, utc=True, errors="coerce")
@@ -116,19 +118,19 @@ def _parse_dates(text: pd.Series, where: str, first_row: int) -> tuple[np.ndarra
         parsed = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
     bad = parsed.isna().to_numpy()
     if bad.any():
-        raise _bad_time(text, bad, where, first_row)
+        raise _bad_time(text, bad, where, row)
     notes = [] if _ZONE.search(text.iloc[0]) else ["dates without a zone are taken as UTC"]
     if day_first:
         notes.append("dates such as 31.12.2024 are taken as day.month.year")
     return index_ms(pd.DatetimeIndex(parsed)), notes
 
 
-def _bad_time(times: pd.Series, bad: np.ndarray, where: str, first_row: int, received: str | None = None) -> DataError:
+def _bad_time(times: pd.Series, bad: np.ndarray, where: str, row: np.ndarray, received: str | None = None) -> DataError:
     position = int(np.argmax(bad))
     count = int(bad.sum())
     shown = received or repr(str(times.iloc[position]))[:60]
     return DataError(
-        f"{where}, row {first_row + position}",
+        f"{where}, row {row[position]}",
         expected="a time: an epoch in s, ms, µs or ns, or an ISO date such as 2024-12-31 23:00",
         received=shown + (f" and {count - 1:,} more" if count > 1 else ""),
         remedy="correcting or deleting that row",

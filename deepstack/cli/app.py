@@ -1,5 +1,6 @@
 """The `deepstack` command: its sub-commands, and the one place where an error becomes a line and an exit code."""
 
+import errno
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -9,6 +10,8 @@ import typer
 from deepstack import __version__
 from deepstack.cli import data, evaluate, features, models, plan, predict, run
 from deepstack.errors import DeepstackError
+
+_OUTPUT_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 
 app = typer.Typer(
     name="deepstack",
@@ -50,15 +53,41 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command (`sys.argv` by default) and exit: 0 done, 2 user error, 130 interrupted."""
     _quieten_tensorflow()
     try:
-        app(arguments, prog_name="deepstack")
+        try:
+            app(arguments, prog_name="deepstack")
+        finally:
+            print(end="", flush=True)  # here and not at Python's exit, where a full disk is a traceback
     except DeepstackError as error:
-        if os.environ.get("DEEPSTACK_DEBUG") == "1":
+        _refuse(error)
+    except OSError as error:
+        if error.errno not in _OUTPUT_REFUSED or error.filename is not None:  # files have names, streams have none
             raise
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(2)
+        _refuse_output(error)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _refuse(error: DeepstackError) -> NoReturn:
+    if os.environ.get("DEEPSTACK_DEBUG") == "1":
+        raise error
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _refuse_output(error: OSError) -> NoReturn:
+    # What is still in the buffer would fail once more at Python's exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:  # whoever read it has seen enough
+        sys.exit(1)
+    _refuse(
+        DeepstackError(
+            "standard output",
+            expected="a place that can be written",
+            received=str(error.strerror).lower(),
+            remedy="freeing space or another place",
+        )
+    )
 
 
 def _quieten_tensorflow() -> None:

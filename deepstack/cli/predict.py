@@ -32,10 +32,12 @@ def predict(
 
     opened = open_artifact(artifact)
     with quiet_import():
-        from deepstack.pipeline.predict import predict as predict_market
+        from deepstack.pipeline.predict import predict_and_count
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
-        table = predict_market(artifact, market)
+        table, in_warmup = predict_and_count(artifact, market)
     write_table(table, out)
-    print(f"{len(table)} rows: {out}")
+    print(f"{len(table):,} rows: {out}")
+    if in_warmup:
+        print(f"{in_warmup:,} more breakouts lie in the features' warm-up: no row; earlier candles would cover it")

@@ -38,14 +38,17 @@ def run(
     """
     settings = read_config(config, set_ or (), data or ())
     with quiet_import():
+        from deepstack.pipeline.memory import require_memory
         from deepstack.pipeline.plan import plan
     if os.environ.get("TF_CONFIG"):
         from deepstack.training.strategy import make_strategy
 
         make_strategy(settings.training.strategy)  # it must come before any other operation, those of the plan too
 
-    for line in plan(settings).lines():
+    planned = plan(settings)
+    for line in planned.lines():
         print(line)
+    require_memory(planned.memory_mb)
     if not yes:
         _confirm()
 

@@ -11,7 +11,7 @@ class SyntheticConfig(Room):
     """The seeded synthetic market, used when `data.paths` is empty."""
 
     symbols: int = Field(6, ge=1, le=64, description="number of symbols")
-    bars: int = Field(20_000, ge=500, description="bars a symbol")
+    bars: int = Field(20_000, ge=500, le=1_000_000, description="bars a symbol")
     interval: str = Field("1h", description="bar interval, a pandas offset such as 1min, 15min, 1h, 1D")
     edge: float = Field(1.0, ge=0.0, le=3.0, description="strength of the planted edge; 0 plants none")
 

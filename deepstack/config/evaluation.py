@@ -18,6 +18,10 @@ class EvaluationConfig(Room):
     baselines: tuple[Baseline, ...] = Field(
         ("take_all", "logistic", "random_forest", "gradient_boosting"), description="what the network is compared with"
     )
-    bootstrap_resamples: int = Field(1000, ge=100, description="block bootstrap resamples behind every interval")
+    bootstrap_resamples: int = Field(
+        1000, ge=100, le=100_000, description="block bootstrap resamples behind every interval"
+    )
     risk_share: float = Field(0.01, gt=0.0, le=1.0, description="share of equity risked a trade (1 R)")
-    permutation_rows: int = Field(2000, ge=100, description="test rows used for the importance of feature groups")
+    permutation_rows: int = Field(
+        2000, ge=100, le=1_000_000, description="test rows used for the importance of feature groups"
+    )

@@ -20,5 +20,8 @@ class FeaturesConfig(Room):
         description="of two features whose absolute training correlation exceeds this, the later is dropped",
     )
     max_features: int = Field(
-        64, ge=1, description="of the rest, keep so many with the strongest association with the training outcome"
+        64,
+        ge=1,
+        le=10_000,
+        description="of the rest, keep so many with the strongest association with the training outcome",
     )

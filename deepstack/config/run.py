@@ -16,7 +16,7 @@ class RunConfig(Room):
     """Everything that decides what a run does; the manifest keeps it whole."""
 
     name: str = Field(
-        "ultimate_deep_advanced", pattern=r"^[a-z][a-z0-9_]*$", description="prefix of the artifact's files"
+        "ultimate_deep_advanced", pattern=r"^[a-z][a-z0-9_]{0,99}$", description="prefix of the artifact's files"
     )
     seed: int = Field(7, ge=0, lt=2**31, description="of every random draw of the run")
     data: DataConfig = DataConfig()

@@ -10,10 +10,10 @@ from deepstack.config._room import Room
 class SplitConfig(Room):
     """One calendar cut for all symbols; the test share is what train and validation leave."""
 
-    train: float = Field(0.6, gt=0.0, lt=1.0, description="share of samples for training")
-    validation: float = Field(0.15, gt=0.0, lt=1.0, description="share of samples for early stopping and the threshold")
+    train: float = Field(0.6, gt=0.0, lt=1.0, description="share of bars for training")
+    validation: float = Field(0.15, gt=0.0, lt=1.0, description="share of bars for early stopping and the threshold")
     embargo_bars: int = Field(
-        24, ge=0, description="bars left empty before each cut, beyond the purge by label interval"
+        24, ge=0, le=1_000_000, description="bars left empty before each cut, beyond the purge by label interval"
     )
 
     @model_validator(mode="after")

@@ -15,9 +15,13 @@ class ScheduleConfig(Room):
     )
     warmup_share: float = Field(0.05, ge=0.0, lt=1.0, description="share of all steps spent warming up linearly from 0")
     final_share: float = Field(0.01, ge=0.0, le=1.0, description="final learning rate as a share of the peak")
-    period_epochs: int = Field(10, ge=1, description="cosine_restarts: first period; step: epochs between steps")
+    period_epochs: int = Field(
+        10, ge=1, le=1_000_000, description="cosine_restarts: first period; step: epochs between steps"
+    )
     factor: float = Field(0.5, gt=0.0, lt=1.0, description="step and plateau: multiply the learning rate by this")
-    patience_epochs: int = Field(3, ge=1, description="plateau: epochs without a better validation loss before a cut")
+    patience_epochs: int = Field(
+        3, ge=1, le=1_000_000, description="plateau: epochs without a better validation loss before a cut"
+    )
 
 
 class TrainingConfig(Room):
@@ -33,26 +37,28 @@ class TrainingConfig(Room):
     optimizer: Literal["adam", "adamw", "lamb", "lion", "sgd"] = Field(
         "adamw", description="what turns gradients into steps"
     )
-    learning_rate: float = Field(1e-3, gt=0.0, description="peak learning rate, reached after the warm-up")
-    weight_decay: float = Field(1e-4, ge=0.0, description="decoupled weight decay (adamw, lamb, lion)")
+    learning_rate: float = Field(1e-3, gt=0.0, le=1000.0, description="peak learning rate, reached after the warm-up")
+    weight_decay: float = Field(1e-4, ge=0.0, le=100.0, description="decoupled weight decay (adamw, lamb, lion)")
     schedule: ScheduleConfig = ScheduleConfig()
     clip_norm: float | None = Field(
-        1.0, gt=0.0, description="global norm the gradient is clipped to, after the all-reduce"
+        1.0, gt=0.0, le=1e6, description="global norm the gradient is clipped to, after the all-reduce"
     )
     label_smoothing: float = Field(0.0, ge=0.0, lt=0.5, description="share of the label moved to the other class")
     balance_classes: bool = Field(
         True, description="weigh both classes equally in the loss and correct the probabilities back"
     )
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    batch_size: Annotated[int, Field(ge=1, le=2**20)] | Literal["auto"] = Field(
         256, description="samples a step; auto: the largest power of two that fits memory_gb"
     )
-    memory_gb: float = Field(4.0, gt=0.0, description="memory that batch_size auto may use")
-    accumulate_steps: int = Field(1, ge=1, description="batches whose gradients are averaged before a step")
-    epochs: int = Field(10, ge=1, description="passes over the training samples, at most")
+    memory_gb: float = Field(4.0, gt=0.0, le=1e6, description="memory that batch_size auto may use")
+    accumulate_steps: int = Field(
+        1, ge=1, le=1_000_000, description="batches whose gradients are averaged before a step"
+    )
+    epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training samples, at most")
     early_stopping_epochs: int = Field(
-        4, ge=1, description="epochs without a better validation loss before training ends"
+        4, ge=1, le=1_000_000, description="epochs without a better validation loss before training ends"
     )
     checkpoint_every_steps: int = Field(
-        200, ge=1, description="steps between the checkpoints that a killed run continues from"
+        200, ge=1, le=1_000_000_000, description="steps between the checkpoints that a killed run continues from"
     )
     tensorboard: bool = Field(False, description="write TensorBoard logs into the artifact")

@@ -42,6 +42,9 @@ def report_figures(
     }
     best = judgement.best_baseline
     beside = None if best is None else (best, baselines[best].test)
+    if beside is not None:
+        chosen = judgement.thresholds[beside[0]].take(beside[1])
+        curves[f"trades {beside[0].replace('_', ' ')} takes"] = equity_curve(marks, chosen, config.risk_share)
     resamples = config.bootstrap_resamples
     figures = {
         "equity": plots.equity(curves),

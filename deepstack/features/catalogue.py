@@ -109,5 +109,5 @@ def _carried(feature: Feature, carried: frozenset[str]) -> None:
             f"feature {feature.name}",
             expected=f"{what} in every symbol's candles" if missing != ["peers"] else what,
             received="candles without",
-            remedy="adding it to the data, or leaving the feature out",
+            remedy="candles that have it, or to train without it: features.exclude",
         )

@@ -1,23 +1,9 @@
 """Sample weights: less for trades that share their bars, equal weight for both classes, and the way back."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
 from deepstack.errors import DataError
-
-
-class Balanced(NamedTuple):
-    """Balanced sample weights and what undoes them.
-
-    Attributes:
-        weights: float64 [samples], mean 1, each class carrying half of the total.
-        prior: share of the positive class under the weights that came in; `correct_prior` needs it.
-    """
-
-    weights: np.ndarray
-    prior: float
 
 
 def uniqueness(trades: pd.DataFrame, interval: pd.Timedelta) -> np.ndarray:
@@ -51,12 +37,16 @@ def uniqueness(trades: pd.DataFrame, interval: pd.Timedelta) -> np.ndarray:
     return result
 
 
-def class_balance(won: np.ndarray, weights: np.ndarray) -> Balanced:
-    """Fold the class imbalance into the sample weights.
+def class_balance(won: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
+    """Scale the weights of each class so that winners carry a given share of the total.
 
     Args:
         won: bool [samples].
         weights: float64 [samples], ≥ 0, for instance `uniqueness`.
+        share: 0.5 balances the classes; the plain share of winners undoes what `weights` did to it.
+
+    Returns:
+        float64 [samples], mean 1.
 
     Raises:
         DataError: a class has no weight.
@@ -70,9 +60,7 @@ def class_balance(won: np.ndarray, weights: np.ndarray) -> Balanced:
             received=f"{int(won.sum())} won of {len(won)}, weight {positive:g} of {total:g}",
             remedy="a longer training slice",
         )
-    prior = positive / total
-    share = np.where(won, prior, 1.0 - prior)
-    return Balanced(weights * (0.5 * len(won) / total) / share, prior)
+    return len(won) * weights * np.where(won, share / positive, (1.0 - share) / (total - positive))
 
 
 def correct_prior(probability: np.ndarray, prior: float) -> np.ndarray:
@@ -83,7 +71,7 @@ def correct_prior(probability: np.ndarray, prior: float) -> np.ndarray:
 
     Args:
         probability: of the balanced model, in [0, 1], any shape.
-        prior: from `class_balance`, in (0, 1).
+        prior: share of winners, in (0, 1).
 
     Source: Elkan 2001, The foundations of cost-sensitive learning, IJCAI, theorem 2.
     """

@@ -16,8 +16,8 @@ from deepstack.pipeline.samples import candidates
 def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
     """The `test` block of report.json for other candles, at the artifact's own threshold.
 
-    Trades that were decided before the artifact's test slice began are left out: the network, its scaler or its
-    threshold may have seen them.
+    Trades that were decided before the artifact's test slice began are left out, whatever their symbol: markets move
+    together, so what the network saw of one tells it of the others.
 
     Args:
         artifact: folder of a finished run.
@@ -34,15 +34,13 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
     check_interval(opened, market)
     found = candidates(market, opened.config.features, opened.config.labels, names=opened.features)
     data = opened.manifest.data
-    seen = (found.trades["decision_time"] < pd.Timestamp(data["test_cut"])) & found.trades["symbol"].isin(
-        data["symbols"]
-    )
+    seen = found.trades["decision_time"] < pd.Timestamp(data["test_cut"])
     if seen.all():
         raise DataError(
             "candles",
             expected=f"breakouts after {data['test_cut']}, where the artifact's test slice begins",
             received=f"{len(seen)} breakouts, all earlier",
-            remedy="later candles or other symbols",
+            remedy="later candles",
         )
     trades = found.trades[~seen].reset_index(drop=True)
     probability = score(opened, found.features[(~seen).to_numpy()])
@@ -53,5 +51,7 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
         "first": trades["decision_time"].min().isoformat(),
         "last": trades["end_time"].max().isoformat(),
         "left_out_as_seen": int(seen.sum()),
+        "left_out_in_warmup": found.in_warmup,
+        "left_out_at_gaps": found.gap_windows,
     }
     return {"artifact": artifact.name, "data": facts, **block}

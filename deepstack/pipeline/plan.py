@@ -20,6 +20,7 @@ from deepstack.models import catalogue
 from deepstack.models.heads import BinaryHead
 from deepstack.models.options import read_options
 from deepstack.pipeline.market import load_source
+from deepstack.pipeline.memory import machine_memory_mb
 from deepstack.training.losses import binary_cross_entropy
 from deepstack.training.prepare import prepare
 
@@ -69,16 +70,22 @@ class Plan:
         if self.step_s is None:
             time += ", not timed: the model is too large for a trial here"
         else:
-            time += f" of {self.step_s:.3f} s: at most {self.train_minutes:,.1f} minutes of training"
+            time += (
+                f" of {self.step_s:.3f} s: about {_span(self.step_s * self.steps)} of training unless it stops early"
+            )
         flop, memory = self.flops_per_sample / 1e6, (self.memory_mb, self.memory_everything_mb)
         return [
             f"data        {self.data}",
             f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, "
             f"{self.features} features",
             f"work        {flop:,.1f} MFLOP a sample forward, {3 * flop:,.1f} trained",
-            f"memory      {memory[0]:,.0f} MB as configured, {memory[1]:,.0f} MB with every product kept",
+            f"memory      {memory[0]:,.0f} MB in training as configured, {memory[1]:,.0f} MB with every product kept",
             f"time        {time}",
         ]
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:,.1f} minutes"
 
 
 def plan(config: RunConfig, *, measure: bool = True) -> Plan:
@@ -95,7 +102,8 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     features = min(len(choose(config.features, carried_by(market))), config.features.max_features)
     layers, parameters = count(config.model.name, config.model.options, features)
     batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
-    small = parameters * 4 < 2e9
+    activations = batch * entry.bytes_per_sample(options)
+    small = parameters * 4 < 2e9 and _memory_mb(parameters, activations) < machine_memory_mb()
     # Timed first: the trial compiles what training will compile, and the memory of that stays with the process.
     step_s = _step_seconds(config, entry, options, features, batch) if measure and small else None
     return Plan(
@@ -104,7 +112,7 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         layers=layers,
         parameters=parameters,
         flops_per_sample=entry.flops_per_sample(features, options),
-        memory_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(options)),
+        memory_mb=_memory_mb(parameters, activations),
         memory_everything_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(entry.keep_everything(options))),
         batch_size=batch,
         step_s=step_s,

@@ -14,7 +14,7 @@ from deepstack.labels.breakout import find_breakouts
 
 
 def predict(artifact: Path, market: Market) -> pd.DataFrame:
-    """Probability and decision for every breakout in the candles, the last bar's included.
+    """Probability and decision for every breakout after the warm-up, the last bar's included.
 
     Args:
         artifact: folder of a finished run.
@@ -27,6 +27,11 @@ def predict(artifact: Path, market: Market) -> pd.DataFrame:
         ArtifactError: the artifact is incomplete or altered.
         DataError: candles of another interval, too few, or lacking what a feature needs.
     """
+    return predict_and_count(artifact, market)[0]
+
+
+def predict_and_count(artifact: Path, market: Market) -> tuple[pd.DataFrame, int]:
+    """`predict`, and the count of breakouts that lie in a warm-up, where features are not known yet."""
     opened = open_artifact(artifact)
     check_interval(opened, market)
     table = make_table(market, names=opened.features)
@@ -36,9 +41,11 @@ def predict(artifact: Path, market: Market) -> pd.DataFrame:
         found.append(pd.DataFrame({"symbol": symbol, "decision_time": candles.frame.index[rows], "side": side}))
     signals = pd.concat(found).sort_values(["decision_time", "symbol"], ignore_index=True)
     rows = table.locate(signals["symbol"], signals["decision_time"])
-    signals = signals[rows >= 0].reset_index(drop=True)
-    probability = score(opened, table.values[rows[rows >= 0]])
-    return signals.assign(probability=probability, decision=probability >= opened.threshold)
+    known = rows >= 0
+    signals = signals[known].reset_index(drop=True)
+    probability = score(opened, table.values[rows[known]])
+    signals = signals.assign(probability=probability, decision=probability >= opened.threshold)
+    return signals, int((~known).sum())
 
 
 def score(opened: Artifact, features: np.ndarray) -> np.ndarray:

@@ -59,19 +59,19 @@ def run(
         train, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
         names = parts.scaled.names
 
-    build = partial(catalogue.build, config.model.name, {"features": (len(names),)}, "binary", config.model.options)
-    activations = entry.bytes_per_sample(options)
-    fitted = fit(
-        build,
-        train,
-        validation,
-        config.training,
-        seed=config.seed,
-        folder=folder,
-        resume=resumed,
-        progress=progress,
-        bytes_per_sample=activations,
-    )
+        build = partial(catalogue.build, config.model.name, {"features": (len(names),)}, "binary", config.model.options)
+        activations = entry.bytes_per_sample(options)
+        fitted = fit(
+            build,
+            train,
+            validation,
+            config.training,
+            seed=config.seed,
+            folder=folder,
+            resume=resumed,
+            progress=progress,
+            bytes_per_sample=activations,
+        )
     watch.seconds |= {"first_step": fitted.first_step_s, "train": fitted.train_s}
     if workspace is None:
         return end_together(strategy, out / folder.name, chief=False)

@@ -17,10 +17,10 @@ from deepstack.features.screen import screen_features
 from deepstack.features.select import select_features
 from deepstack.features.table import FeatureTable, make_table
 from deepstack.labels.breakout import label_and_count
-from deepstack.labels.weights import Balanced, class_balance, uniqueness
+from deepstack.labels.weights import class_balance, uniqueness
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.batches import Samples
-from deepstack.samples.split import Split, split_by_time
+from deepstack.samples.split import Split, calendar_cuts, split_by_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,18 @@ class Candidates:
         trades: frame of TRADE_COLUMNS.
         features: float32 [trades, features], unscaled.
         names: of the features.
+        bar_times: datetime64[ms] [bars], close of every bar of every symbol whose features are known.
         warmup_bars: bars cut at the start of every gap-free run.
+        in_warmup: candidates left out because their bar lies in a warm-up.
         gap_windows: candidates left out because a gap, or the end of the data, came before their outcome.
     """
 
     trades: pd.DataFrame
     features: np.ndarray
     names: tuple[str, ...]
+    bar_times: np.ndarray
     warmup_bars: int
+    in_warmup: int
     gap_windows: int
 
 
@@ -58,7 +62,8 @@ def join(trades: pd.DataFrame, table: FeatureTable, dropped: int) -> Candidates:
             remedy="more candles or feature groups with a shorter lookback",
         )
     kept = trades[known].reset_index(drop=True)
-    return Candidates(kept, table.values[rows[known]], table.names, table.warmup_bars, dropped)
+    in_warmup = int((~known).sum())
+    return Candidates(kept, table.values[rows[known]], table.names, table.times, table.warmup_bars, in_warmup, dropped)
 
 
 def candidates(
@@ -84,7 +89,7 @@ class Scaled:
         scaler: scikit-learn pipeline of those features.
         x: float32 [trades, selected features], scaled.
         weight: float32 [trades]: training rows by uniqueness, all rows balanced by the training prior if asked for.
-        prior: share of winners under the unbalanced training weights; None when classes are not balanced.
+        prior: share of winners in the training slice; None when classes are not balanced.
     """
 
     names: tuple[str, ...]
@@ -106,15 +111,11 @@ def scale(found: Candidates, split: Split, interval: pd.Timedelta, config: Featu
     scaler = fit_scaler(train[:, columns], config)
     x = np.ascontiguousarray(scaler.transform(found.features[:, columns]), dtype=np.float32)
     unique = uniqueness(found.trades.iloc[split.train], interval)
-    unique /= unique.mean()
-    weight = np.ones(len(won))
-    weight[split.train] = unique
-    if not balance:
-        return Scaled(names, scaler, x, weight.astype(np.float32), None)
-    balanced: Balanced = class_balance(won[split.train], unique)
-    weight = np.where(won, 0.5 / balanced.prior, 0.5 / (1.0 - balanced.prior))
-    weight[split.train] = balanced.weights
-    return Scaled(names, scaler, x, weight.astype(np.float32), balanced.prior)
+    prior = float(won[split.train].mean())
+    share = 0.5 if balance else prior
+    weight = np.where(won, share / prior, (1.0 - share) / (1.0 - prior))
+    weight[split.train] = class_balance(won[split.train], unique, share)
+    return Scaled(names, scaler, x, weight.astype(np.float32), prior if balance else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,5 +153,6 @@ class Slices:
 
 def slices(found: Candidates, interval: pd.Timedelta, config: RunConfig) -> Slices:
     """Split, select, scale and weigh; what is fitted is fitted on the training slice."""
-    split = split_by_time(found.trades, interval, config.split)
+    cuts = calendar_cuts(found.bar_times, config.split)
+    split = split_by_time(found.trades, cuts, interval, config.split.embargo_bars)
     return Slices(found, split, scale(found, split, interval, config.features, config.training.balance_classes))

@@ -1,6 +1,7 @@
 """The chronological split: one calendar cut for all symbols, purged by label interval, with an embargo."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,8 +30,30 @@ class Split:
     embargoed: int
 
 
-def split_by_time(trades: pd.DataFrame, interval: pd.Timedelta, config: SplitConfig) -> Split:
-    """Divide the trades of all symbols at two moments, the quantiles of their decision times.
+class Cuts(NamedTuple):
+    """First moment of the validation and of the test slice."""
+
+    validation: pd.Timestamp
+    test: pd.Timestamp
+
+
+def calendar_cuts(bar_times: np.ndarray, config: SplitConfig) -> Cuts:
+    """Where the shares of the config fall in the bars of all symbols.
+
+    Bars are counted and not trades: how many trades a slice holds depends on its prices, and a cut that did too would
+    let the test slice decide what is fitted.
+
+    Args:
+        bar_times: datetime64[ms] [bars], close of every bar of every symbol that can carry a sample, in any order.
+        config: `train` and `validation` shares.
+    """
+    shares = [config.train, config.train + config.validation]
+    moments = np.quantile(bar_times.astype(np.int64), shares, method="higher")
+    return Cuts(*(pd.Timestamp(int(moment), unit="ms", tz="UTC") for moment in moments))
+
+
+def split_by_time(trades: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, embargo_bars: int) -> Split:
+    """Divide the trades of all symbols at two moments.
 
     A trade belongs to the slice of its decision time, a decision at the cut to the later slice. It is kept when its
     outcome was known before the next cut less the embargo, so no interval [decision_time, end_time] of one slice
@@ -38,7 +61,9 @@ def split_by_time(trades: pd.DataFrame, interval: pd.Timedelta, config: SplitCon
 
     Args:
         trades: columns decision_time, end_time and won of TRADE_COLUMNS, in any order.
+        cuts: from `calendar_cuts`.
         interval: length of a bar, the unit of the embargo.
+        embargo_bars: bars left empty before each cut.
 
     Raises:
         DataError: a slice is empty or holds one class only.
@@ -49,9 +74,8 @@ def split_by_time(trades: pd.DataFrame, interval: pd.Timedelta, config: SplitCon
         raise DataError("split", expected="trades to divide", received="none", remedy="more bars")
     decision = pd.DatetimeIndex(trades["decision_time"]).as_unit("ms")
     decision_ms, end_ms = decision.asi8, pd.DatetimeIndex(trades["end_time"]).as_unit("ms").asi8
-    shares = [config.train, config.train + config.validation]
-    validation_cut, test_cut = np.quantile(decision_ms, shares, method="higher").tolist()
-    embargo_ms = config.embargo_bars * (interval // pd.Timedelta(1, "ms"))
+    validation_cut, test_cut = pd.DatetimeIndex(cuts).as_unit("ms").asi8
+    embargo_ms = embargo_bars * (interval // pd.Timedelta(1, "ms"))
 
     is_train = decision_ms < validation_cut
     is_validation = (decision_ms >= validation_cut) & (decision_ms < test_cut)
@@ -64,8 +88,8 @@ def split_by_time(trades: pd.DataFrame, interval: pd.Timedelta, config: SplitCon
         train=np.flatnonzero(is_train & kept),
         validation=np.flatnonzero(is_validation & kept),
         test=np.flatnonzero(~is_early),
-        validation_cut=pd.Timestamp(validation_cut, unit="ms", tz="UTC"),
-        test_cut=pd.Timestamp(test_cut, unit="ms", tz="UTC"),
+        validation_cut=cuts.validation,
+        test_cut=cuts.test,
         purged=int(purged.sum()),
         embargoed=int(embargoed.sum()),
     )

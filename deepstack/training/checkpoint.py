@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from deepstack.errors import DeepstackError
+from deepstack.errors import ArtifactError, DeepstackError
 
 KEPT = 2
 _NAME = re.compile(r"^step-(\d{10})-([0-9a-f]{32})\.npz$")
@@ -66,8 +66,13 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint whose content matches its digest; None if there is none. Torn files are passed over."""
-    for path in _files(folder):
+    """The newest checkpoint whose content matches its digest; None if the run was killed before its first.
+
+    Raises:
+        ArtifactError: there are checkpoints, and every one is damaged.
+    """
+    found = _files(folder)
+    for path in found:
         if _digest(path) != _NAME.match(path.name)[2]:  # type: ignore[index]
             continue
         with np.load(path, allow_pickle=False) as stored:
@@ -77,6 +82,13 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
                 if name != "header":
                     arrays.setdefault(name.partition("/")[0], []).append(stored[name])
         return Checkpoint(header["step"], arrays, header["state"])
+    if found:
+        raise ArtifactError(
+            str(folder),
+            expected="a checkpoint whose content matches the digest in its name",
+            received=f"damaged files alone: {', '.join(path.name for path in found)}",
+            remedy="running without --resume",
+        )
     return None
 
 

@@ -144,5 +144,5 @@ def fit(
         first_step_s=clock.first_step_s,
         train_s=clock.elapsed_s,
         samples_per_s=clock.later_steps * run.plan.samples_per_step / clock.later_s if clock.later_steps else 0.0,
-        stopped_early=state.stopped,
+        stopped_early=state.stopped and len(state.history) < config.epochs,
     )

@@ -56,6 +56,7 @@ def begin(
 
     Raises:
         ConfigError: the checkpoint belongs to another config, seed, model or data.
+        ArtifactError: there are checkpoints, and every one is damaged.
     """
     if clear and not resume:
         clear_checkpoints(folder)
@@ -77,7 +78,7 @@ def begin(
 
 
 def run_identity(run: Prepared, config: TrainingConfig, seed: int, train: Samples, validation: Samples) -> str:
-    """Digest of what decides the course of a run: settings, seed, batches, weight shapes and both slices."""
+    """Digest of what decides the course of a run: settings, seed, batches, weight shapes, features and labels."""
     facts = {
         "config": config.model_dump(mode="json", exclude=WITHOUT_EFFECT),
         "seed": seed,
@@ -86,6 +87,6 @@ def run_identity(run: Prepared, config: TrainingConfig, seed: int, train: Sample
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for samples in (train, validation):
-        for values in (samples.index, samples.y, samples.weight):
+        for values in (*samples.arrays.values(), samples.index, samples.y, samples.weight):
             digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

@@ -1,7 +1,5 @@
 """Where a step runs: one process, the GPUs of one machine, or several machines (docs/distributed.md)."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -9,6 +7,7 @@ from functools import cache
 import tensorflow as tf
 
 from deepstack.errors import ConfigError, DeepstackError
+from deepstack.training.tf_config import worker_addresses
 
 
 class WorkerLostError(DeepstackError):
@@ -23,12 +22,13 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     none: TensorFlow's default strategy, one replica.
 
     Raises:
-        ConfigError: multi_worker without a usable TF_CONFIG, or asked for after TensorFlow has started to work.
+        ConfigError: a TF_CONFIG that cannot be used, or multi_worker without one or asked for after TensorFlow has
+            started to work.
     """
     if name == "auto":
         name = (
             "multi_worker"
-            if len(_workers()) > 1
+            if len(worker_addresses()) > 1
             else "mirrored"
             if len(tf.config.list_logical_devices("GPU")) > 1
             else "none"
@@ -37,11 +37,11 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return _mirrored(tuple(device.name for device in _devices()))
-    if not _workers():
+    if not worker_addresses():
         raise ConfigError(
             "TF_CONFIG",
             expected='JSON with cluster.worker and task, like {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": …}',
-            received=repr(os.environ.get("TF_CONFIG", "")),
+            received="nothing",
             remedy="setting it on every machine, see docs/distributed.md",
         )
     try:
@@ -139,19 +139,3 @@ def _multi_worker() -> tf.distribute.Strategy:
 
 def _devices() -> list[tf.config.LogicalDevice]:
     return tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-
-
-def _workers() -> list[str]:
-    text = os.environ.get("TF_CONFIG", "")
-    if not text:
-        return []
-    try:
-        cluster = json.loads(text)["cluster"]
-        return [*cluster.get("chief", []), *cluster.get("worker", [])]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            "TF_CONFIG",
-            expected="JSON with a cluster",
-            received=repr(text),
-            remedy="see docs/distributed.md for its form",
-        ) from error

@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -91,6 +93,54 @@ def test_a_link_to_outside_is_no_part_of_the_artifact(artifact: Path) -> None:
         verify_manifest(artifact)
 
 
+def test_a_file_that_became_a_link_is_refused_even_to_equal_bytes(artifact: Path) -> None:
+    (artifact / "report.json").rename(artifact.parent / "elsewhere.json")
+    (artifact / "report.json").symlink_to(artifact.parent / "elsewhere.json")
+    with pytest.raises(ArtifactError, match=r"report\.json.*received a link"):
+        verify_manifest(artifact)
+
+
+def test_a_file_that_became_a_pipe_is_refused_without_waiting_for_its_bytes(artifact: Path) -> None:
+    (artifact / "report.json").unlink()
+    os.mkfifo(artifact / "report.json")
+    with pytest.raises(ArtifactError, match=r"report\.json"):
+        verify_manifest(artifact)
+
+
+def without(key: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda tree: tree.pop(key)
+
+
+def swap(key: str, value: object) -> Callable[[dict[str, Any]], Any]:
+    return lambda tree: tree.update({key: value})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *(without(key) for key in ("run", "config", "data", "features", "files", "versions", "sha256")),
+        swap("features", ["b", "a"]),
+        swap("data", {"source": "files"}),
+        swap("sha256", "0" * 64),
+        swap("more", 1),
+        lambda tree: tree["config"]["labels"].update(fee_bps=0.0),
+    ],
+)
+def test_an_edited_manifest_is_refused(artifact: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
+    tree = json.loads((artifact / MANIFEST).read_text())
+    edit(tree)
+    (artifact / MANIFEST).write_text(json.dumps(tree))
+    with pytest.raises(ArtifactError, match=r"manifest\.json: .*the file was changed"):
+        verify_manifest(artifact)
+
+
+def test_the_layout_of_a_manifest_does_not_matter(artifact: Path) -> None:
+    whole = verify_manifest(artifact)
+    tree = json.loads((artifact / MANIFEST).read_text())
+    (artifact / MANIFEST).write_text(json.dumps(dict(reversed(tree.items()))))
+    assert verify_manifest(artifact) == whole
+
+
 def test_a_swapped_pickle_is_refused_before_it_is_opened(artifact: Path) -> None:
     mark = artifact.parent / "opened"
     joblib.dump(Bomb(mark), artifact / "tiny_scaler.pkl")
@@ -115,7 +165,17 @@ def test_a_name_the_manifest_does_not_list_is_refused(artifact: Path, name: str)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"schema_version": 99}', '{"schema_version": 1, "files": {}}', '{"schema_version": 1}'],
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        "{}",
+        '{"schema_version": 0, "versions": []}',
+        '{"schema_version": 99}',
+        '{"schema_version": 1, "files": {}}',
+        '{"schema_version": 1}',
+    ],
 )
 def test_a_damaged_manifest_is_one_line(artifact: Path, text: str) -> None:
     (artifact / MANIFEST).write_text(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepstack.artifact.manifest import verify_manifest, write_manifest
-from deepstack.artifact.workspace import Workspace, open_workspace, publish, release
+from deepstack.artifact.workspace import Workspace, open_workspace, publish, release, removed_if_unused
 from deepstack.config.read import read_config
 from deepstack.errors import ArtifactError, ConfigError
 
@@ -77,6 +77,27 @@ def test_resume_with_another_config_names_the_first_difference(tmp_path: Path) -
     release(open_workspace(tmp_path, "tiny-1", CONFIG))
     with pytest.raises(ConfigError, match=r"training\.epochs 10 there and 3 here"):
         open_workspace(tmp_path, "tiny-2", OTHER, resume=True)
+
+
+def test_resume_passes_over_a_run_it_cannot_read(tmp_path: Path) -> None:
+    release(open_workspace(tmp_path, "tiny-1", CONFIG))
+    broken = open_workspace(tmp_path, "other-1", OTHER)
+    (broken.folder / "config.yaml").write_text("training: [")
+    release(broken)
+    resumed = open_workspace(tmp_path, "tiny-2", CONFIG, resume=True)
+    assert resumed.run == "tiny-1"
+    finish(resumed)
+    with pytest.raises(ArtifactError, match=r"other-1/config\.yaml: .*cannot be read.*without --resume"):
+        open_workspace(tmp_path, "tiny-2", CONFIG, resume=True)
+
+
+def test_a_mistake_before_training_leaves_nothing(tmp_path: Path) -> None:
+    first, second = open_workspace(tmp_path, "tiny-1", CONFIG), open_workspace(tmp_path, "tiny-2", CONFIG)
+    for workspace, left in ((first, [second.folder]), (second, [])):
+        with pytest.raises(ConfigError), removed_if_unused(workspace):
+            raise ConfigError("x", expected="a", received="b", remedy="c")
+        assert list(tmp_path.glob(".running/*")) == left
+    assert not list(tmp_path.iterdir())
 
 
 def test_resume_with_nothing_to_resume_says_so(tmp_path: Path) -> None:

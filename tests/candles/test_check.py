@@ -32,6 +32,12 @@ def set_value(column: int, value: float) -> Callable[[Rows], Rows]:
     return plant
 
 
+def scale_prices(rows: Rows) -> Rows:
+    rows.values[20, :4] *= 1e11
+    rows.values[30, :4] *= 1e-320
+    return rows
+
+
 def shift_times(rows: Rows) -> Rows:
     rows.close_ms[[20, 30]] += 1
     return rows
@@ -60,6 +66,7 @@ PLANTS = {
     "off_grid": shift_times,
     "not_finite": set_value(4, np.nan),
     "non_positive": set_value(2, 0.0),
+    "out_of_range": scale_prices,
     "negative_volume": set_value(5, -1.0),
     "inconsistent": set_value(2, 1e6),
 }

@@ -78,6 +78,11 @@ def test_a_column_named_twice_is_refused() -> None:
         assign_columns(["time", *OHLCV, "Close"], 7, "x.csv")
 
 
+def test_a_table_without_columns() -> None:
+    with pytest.raises(NotCandlesError, match="received no columns"):
+        assign_columns([], 0, "x.parquet")
+
+
 def test_a_table_of_something_else() -> None:
     with pytest.raises(NotCandlesError):
         assign_columns(["system_time", "midpoint", "spread"], 3, "book.csv")

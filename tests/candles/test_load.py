@@ -79,9 +79,41 @@ def test_symbols_are_chosen_in_any_spelling(klines, write) -> None:
         read_market([path], symbols=["SOLUSDT", "ETH_USDT"])
 
 
+def test_two_spellings_are_one_symbol_within_a_file_and_across_files(klines, write) -> None:
+    frame = klines(20)
+    one = write(pd.concat([frame.assign(symbol="BTC/USDT"), frame[5:6].assign(symbol="btcusdt")]), "long.csv")
+    report = inspect_files([one])
+    assert report.symbols == ("BTC/USDT",)
+    assert [problem.kind for problem in report.problems] == ["order", "identical_duplicate"]
+    assert "BTC/USDT is also written btcusdt" in report.notes
+    two = [write(frame[:12], "BTC_USDT-1m.csv"), write(frame[10:].assign(symbol="BTC/USDT", volume=99.0), "more.csv")]
+    report = inspect_files(two)
+    assert report.symbols == ("BTCUSDT",)
+    assert [(problem.kind, problem.count) for problem in report.problems if problem.is_defect()] == [
+        ("order", 1),
+        ("conflicting_duplicate", 2),
+    ]
+
+
+def test_a_table_without_a_sound_row_says_what_is_wrong(klines, write) -> None:
+    path = write(klines().rename(columns={"high": "low", "low": "high"}), "A.csv")
+    with pytest.raises(DataError, match="received 0 of 10 rows; rows whose high or low excludes another price: 10"):
+        inspect_files([path])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e-320, 1e-14, 1e12, 1e305])
+def test_prices_no_market_has_are_reported_without_a_warning(klines, write, factor: float) -> None:
+    frame = klines(20)
+    frame.loc[4, ["open", "high", "low", "close"]] *= factor
+    report = inspect_files([write(frame, "A.csv")])
+    assert [problem.kind for problem in report.problems] == ["out_of_range", "gap"]
+
+
 def test_symbols_of_different_intervals(klines, write) -> None:
     paths = [write(klines(), "A-1m.csv"), write(klines(step_ms=HOUR_MS), "B-1h.csv")]
-    with pytest.raises(DataError, match=r"B-1h\.csv \(B\): expected bars of 1min, as A has .* received bars of 1h"):
+    message = r"B-1h\.csv \(B\): expected bars of 1min, as A has in .*A-1m\.csv, received bars of 1h — try giving only"
+    with pytest.raises(DataError, match=message):
         read_market(paths)
     assert list(read_market(paths, symbols=["B"])[0]) == ["B"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepstack.candles.names import same_symbol_key, symbol_from_names
+from deepstack.candles.names import first_spellings, same_symbol_key, symbol_from_names
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from deepstack.candles.names import same_symbol_key, symbol_from_names
         ("1INCHUSDT-1h.csv", "1INCHUSDT"),
         ("aapl.csv", "AAPL"),
         ("2025-01-01.csv", "20250101"),
+        ("T-1d.csv", "T"),
+        ("AAPL-history.csv", "AAPL"),
+        ("D-1d.csv", "D"),
+        ("DATA_USDT-1h.json", "DATAUSDT"),
     ],
 )
 def test_file_names(name: str, symbol: str) -> None:
@@ -34,3 +38,11 @@ def test_the_zip_speaks_when_its_member_does_not() -> None:
 
 def test_spellings_of_one_symbol() -> None:
     assert same_symbol_key("BTC/USDT") == same_symbol_key("btc_usdt") == same_symbol_key("BTCUSDT")
+    assert same_symbol_key("币安人生/USDT") != same_symbol_key("USDT")
+
+
+def test_the_first_spelling_names_the_symbol() -> None:
+    assert first_spellings(["eth", "BTC/USDT", "BTCUSDT", "ETH"]) == {
+        **{"eth": "eth", "ETH": "eth"},
+        **{"BTC/USDT": "BTC/USDT", "BTCUSDT": "BTC/USDT"},
+    }

@@ -141,6 +141,78 @@ def test_empty_values_stay_and_empty_columns_go() -> None:
 
 
 GOOD = f"{START_MS},1,2,1,2,5\n"
+HEADER = "time,open,high,low,close,volume\n"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_line_numbers_count_blank_lines(newline: str) -> None:
+    text = "\n\n" + HEADER + "\n" + GOOD + "\n\n" + GOOD + "\n\n"
+    assert read(text.replace("\n", newline))[0].row.tolist() == [5, 8]
+    assert read(("\n" + GOOD + "\n" + GOOD).replace("\n", newline))[0].row.tolist() == [2, 4]
+    for bad, message in (
+        (GOOD.replace(",5", ",x"), "row 11, column volume: expected a number"),
+        (GOOD.replace(",5", ""), "row 11: expected 6 columns as in the first row, received 5"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read((text + bad).replace("\n", newline))
+
+
+def test_two_spellings_of_a_symbol_are_one_piece_in_file_order() -> None:
+    lines = [f"{START_MS},BTC/USDT,1,1,1,1,1\n", f"{START_MS},ETH,1,1,1,1,1\n", f"{START_MS},btcusdt ,1,1,1,1,1\n"]
+    pieces = read(HEADER.replace("open", "symbol,open") + "".join(lines))
+    assert [(piece.symbol, piece.row.tolist()) for piece in pieces] == [("BTC/USDT", [2, 4]), ("ETH", [3])]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        (
+            "open",
+            [True] * 3,
+            "row 1, column open: expected a number, received bool True and 2 more — try writing numbers",
+        ),
+        ("open", [b"1"] * 3, "row 1, column open: expected a number, received bytes b'1' and 2 more"),
+        ("open", [[1.0]] * 3, "row 1, column open: expected a number, received ndarray array"),
+        ("open", pd.to_datetime(["2025-01-01"] * 3), "row 1, column open: expected a number, received Timestamp"),
+        ("symbol", [["A"]] * 3, "column symbol: expected text, received ndarray"),
+    ],
+)
+def test_columns_of_another_type_are_refused_with_their_type(klines, column: str, values: list, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(encode(klines(3).assign(**{column: values}), "parquet"), "parquet")
+
+
+def test_numbers_and_times_stored_as_categories(klines) -> None:
+    frame = klines(3)
+    (piece,) = read(encode(frame.astype("category"), "parquet"), "parquet")
+    np.testing.assert_array_equal(piece.values, frame[COLUMNS])
+    np.testing.assert_array_equal(piece.time_ms, frame["open_time"])
+
+
+def test_a_single_true_among_numbers_is_no_number() -> None:
+    rows = [[START_MS, 1, 1, 1, 1, 1], [START_MS, True, 1, 1, 1, 1]]
+    with pytest.raises(DataError, match="row 2, column open: expected a number, received bool True — try correcting"):
+        read(json.dumps(rows), "json")
+
+
+def test_json_integers_without_bound() -> None:
+    (piece,) = read(json.dumps([[START_MS * 10**6, 10**400, 2**63 - 1, 10**19, -1, 0]]), "json")
+    assert piece.time_ms.tolist() == [START_MS]
+    assert piece.values.tolist() == [[np.inf, 2.0**63, 1e19, -1.0, 0.0]]
+    with pytest.raises(DataError, match="row 1: expected a time"):
+        read(json.dumps([[10**400, 1, 1, 1, 1, 1]]), "json")
+
+
+def test_feather_of_version_1_never_reaches_its_reader() -> None:
+    with pytest.raises(DataError, match="received one of version 1 — try writing it again as Feather version 2"):
+        read(b"FEA1" + bytes(99) + b"FEA1", "feather")
+
+
+@pytest.mark.parametrize("header", [HEADER.replace(",", ";"), ""])
+def test_decimal_commas_are_named(header: str) -> None:
+    text = header + f"{START_MS};100,0;100,5;99,5;100,25;4,5\n" * 2
+    with pytest.raises(DataError, match=r"column open: expected a number, received '100,0' .*without decimal commas"):
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +221,9 @@ GOOD = f"{START_MS},1,2,1,2,5\n"
         (GOOD * 2 + f"{START_MS},1,2,1,n.a.,5\n", r"row 3, column close: expected a number, received 'n\.a\.'"),
         (GOOD + f"{START_MS},1,2\n", "row 2: expected 6 columns as in the first row, received 3"),
         (GOOD + f"{START_MS},1,2,3,4,5,6,7\n", "row 2: expected 6 columns as in the first row, received 8"),
-        ("time,open,high,low,close,volume\n", "received a header alone"),
+        (HEADER, "received a header alone"),
+        (HEADER.strip(), "received a header alone"),
+        (HEADER + "\n \n", "received a header alone"),
         ("time,open,high,low,close,volume\n" + GOOD + "time,open,high,low,close,volume\n", "row 3: .* received 'time'"),
         ("\n\n", "received blank lines"),
         ("time,open,high,low,close\n1,1,1,1,1\n", "a column for each of volume"),
@@ -173,6 +247,7 @@ def test_the_row_of_a_bad_number_counts_header_and_vendor_line() -> None:
         ("no parquet", "parquet"),
         ("no feather", "feather"),
         ("[[1,2", "json"),
+        ("[" * 100_000, "json"),
         (GOOD.encode("utf-16"), "csv"),
         (b"\xff\xfe\x00\x01" * 9, "json"),
     ],

@@ -70,6 +70,19 @@ def test_files_of_different_intervals_are_refused() -> None:
         combine_pieces([piece(hours(0, 9)), piece(hours(10, 20)[::2], "b.csv")])
 
 
+def test_few_bars_of_a_shorter_interval_are_refused() -> None:
+    minutes = [START_MS - 24 * HOUR_MS + 60_000 * i for i in range(3)]
+    with pytest.raises(DataError, match=r"m\.csv .*expected bars of 1h as in h\.csv, received bars of 1min"):
+        combine_pieces([piece(hours(0, 9), "h.csv"), piece(minutes, "m.csv")])
+
+
+def test_an_interval_that_only_files_of_one_bar_have_together() -> None:
+    minutes = [START_MS - 24 * HOUR_MS + 60_000 * i for i in range(4)]
+    single = [piece([time], f"{i}.csv") for i, time in enumerate(hours(0, 9))]
+    with pytest.raises(DataError, match=r"m\.csv .*expected bars of 1h as in 0\.csv, received bars of 1min"):
+        combine_pieces([*single, piece(minutes, "m.csv")])
+
+
 def test_an_optional_column_must_be_in_every_file() -> None:
     pieces = [piece(hours(0, 4), columns=(*COLUMNS, "trades")), piece(hours(4, 8), "b.csv")]
     rows, notes = combine_pieces(pieces)

@@ -1,6 +1,7 @@
 """Finding files and opening them to bytes."""
 
 import gzip
+import os
 import zipfile
 from pathlib import Path
 
@@ -38,6 +39,60 @@ def test_refusals(tmp_path: Path) -> None:
         find_sources([tmp_path / "a.xlsx"])
     with pytest.raises(DataError, match="none in the folder"):
         find_sources([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("~nosuchuser/x.csv", "no such user's home"),
+        ("x" * 300 + ".csv", "received file name too long"),
+        ("a\0b.csv", "received embedded null byte"),
+        ("loop.csv", "received too many levels of symbolic links"),
+        ("pipe.csv", "received a pipe, socket or device"),
+        ("/dev/null", "received a pipe, socket or device"),
+    ],
+)
+def test_paths_that_cannot_be_used(path: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    Path("loop.csv").symlink_to("loop.csv")
+    with pytest.raises(DataError, match=message):
+        find_sources([path])
+
+
+def test_what_is_no_regular_file_in_a_folder_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "dangling.csv").symlink_to("nowhere.csv")
+    (tmp_path / "again").symlink_to(tmp_path)
+    sources, skipped = find_sources([tmp_path])
+    assert [source.path.name for source in sources] == ["a.csv"]
+    assert {Path(entry.path).name: entry.reason for entry in skipped} == {
+        **dict.fromkeys(["pipe.csv", "dangling.csv"], "not a regular file"),
+        "again": "a link to a folder",
+    }
+
+
+@pytest.mark.parametrize("function", ["scandir", "stat"])
+def test_what_may_not_be_looked_at_is_never_left_out(
+    function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    for name in ("a.csv", "closed/b.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    real = getattr(os, function)
+
+    def refuse(path: Path, **options: bool) -> object:
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, function, refuse)
+    with pytest.raises(DataError, match=r"closed.*: expected .* that can be read, received permission denied"):
+        find_sources([tmp_path])
+    if function == "stat":
+        with pytest.raises(DataError, match=r"b\.csv: .* received permission denied"):
+            find_sources([tmp_path / "closed" / "b.csv"])
 
 
 def open_one(path: Path) -> list[bytes]:

@@ -13,7 +13,7 @@ MOMENT_MS = 1_735_689_660_000  # 2025-01-01 00:01 UTC
 
 
 def parse(values: object, **other: object) -> tuple[np.ndarray, list[str]]:
-    return parse_times(pd.DataFrame({"open_time": values, **other}), "open_time", "x.csv", 2)
+    return parse_times(pd.DataFrame({"open_time": values, **other}), "open_time", "x.csv", np.arange(2, 99))
 
 
 @pytest.mark.parametrize("per_ms", [1, 1000, 1_000_000])
@@ -69,6 +69,13 @@ def test_aware_dates_are_converted() -> None:
     new_york = pd.to_datetime(["2025-01-01 00:01"], utc=True).tz_convert("America/New_York")
     times, notes = parse(new_york)
     assert (times.tolist(), notes) == ([MOMENT_MS], [])
+
+
+@pytest.mark.parametrize(
+    "values", [[MOMENT_MS], [str(MOMENT_MS)], ["2025-01-01 00:01"], [pd.Timestamp("2025-01-01 00:01")]]
+)
+def test_times_stored_as_categories(values: list) -> None:
+    assert parse(pd.Categorical(values))[0].tolist() == [MOMENT_MS]
 
 
 def test_compact_dates_are_no_seconds() -> None:

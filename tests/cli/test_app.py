@@ -1,9 +1,11 @@
 """The command line: light, quiet, and every user's mistake one line and exit code 2."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +23,7 @@ COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "models")
 @dataclass
 class FakePlan:
     config: RunConfig
+    memory_mb: float = 1.0
 
     def lines(self) -> list[str]:
         return [f"plan for {self.config.training.epochs} epochs"]
@@ -37,9 +40,11 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]
         (tmp_path / "report.json").write_text(json.dumps({"verdict": "no better than the best baseline"}))
         return tmp_path
 
-    for name, function in (("plan", FakePlan), ("run", run)):
+    fakes = {"plan.plan": FakePlan, "run.run": run, "memory.require_memory": lambda planned_mb: None}
+    for path, function in fakes.items():
+        name, _, attribute = path.partition(".")
         module = ModuleType(f"deepstack.pipeline.{name}")
-        setattr(module, name, function)
+        setattr(module, attribute, function)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return calls
 
@@ -168,6 +173,48 @@ def test_a_mistake_is_one_line_on_stderr(config: str, arguments: tuple[str, ...]
 def test_a_wrong_command_line_exits_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(*arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_interrupt_during_the_imports_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupt:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "deepstack.cli.app":
+                raise KeyboardInterrupt
+
+    from deepstack.__main__ import main as entry
+
+    monkeypatch.delitem(sys.modules, "deepstack.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupt(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry()
+    assert ended.value.code == 130
+
+
+def test_the_console_script_begins_where_interrupts_are_caught() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"]["deepstack"] == "deepstack.__main__:main"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_one_line(unbuffered: str) -> None:
+    command = [sys.executable, "-m", "deepstack", "--version"]
+    with Path("/dev/full").open("w") as full:
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: expected a place that can be written, received no space")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_error(unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "deepstack", "--help"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_debug_shows_the_traceback(config: str) -> None:

@@ -1,10 +1,13 @@
 """A config is read whole, or refused in one line that says where, what and what to do."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from deepstack.config import _yaml
 from deepstack.config.data import DataConfig
+from deepstack.config.describe import keys
 from deepstack.config.read import config_from_tree, dump_config, first_difference, read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
@@ -65,9 +68,13 @@ def test_scientific_numbers_are_numbers_everywhere(tmp_path: Path) -> None:
         (
             "training: {batch_size: 0}",
             "configs/x.yaml:1: training.batch_size:",
-            ["an integer >= 1 or auto", "received 0"],
+            ["an integer >= 1 and <= 1048576 or auto", "received 0"],
         ),
-        ("training: {batch_size: big}", "configs/x.yaml:1: training.batch_size:", ["an integer >= 1 or auto", "'big'"]),
+        (
+            "training: {batch_size: big}",
+            "configs/x.yaml:1: training.batch_size:",
+            ["an integer >= 1 and <= 1048576 or auto", "'big'"],
+        ),
         (
             "training: {learning_rate: .nan}",
             "configs/x.yaml:1: training.learning_rate:",
@@ -89,6 +96,22 @@ def test_scientific_numbers_are_numbers_everywhere(tmp_path: Path) -> None:
         ("a: &a {b: 1}\nc: *a", "configs/x.yaml:1:", ["alias"]),
         ("a: [", "configs/x.yaml:1:", ["YAML"]),
         ("a: !!python/object/apply:os.getcwd []", "configs/x.yaml:1:", ["YAML"]),
+        ("seed: 1\x07", "configs/x.yaml:", ["YAML", "#x0007"]),
+        ("seed: 1\0", "configs/x.yaml:", ["YAML", "#x0000"]),
+        ("seed: " + "[" * 5000, "configs/x.yaml:1:", ["YAML", "levels"]),
+        ("seed:\n" + "".join(f"{' ' * depth}-\n" for depth in range(500)), "configs/x.yaml:", ["YAML", "levels"]),
+        ("seed: " + "9" * 5000, "configs/x.yaml:", ["YAML", "digits"]),
+        ('name: "\\UFFFFFFFF"', "configs/x.yaml:", ["YAML"]),
+        ("seed: 1\n? !!binary aGVsbG8=\n: 1", "configs/x.yaml:2:", ["YAML", "binary"]),
+        ("seed: !!int 010", "configs/x.yaml:1:", ["YAML", "tag"]),
+        ("seed: 1\n? [a]\n: 1", "configs/x.yaml:2:", ["a name", "a list"]),
+        ("seed: 1\n7: 1", "configs/x.yaml:2:", ["a name", "'7'"]),
+        ("seed: 010", "configs/x.yaml:1: seed:", ["an integer", "'010'"]),
+        ("seed: 1_0", "configs/x.yaml:1: seed:", ["an integer", "'1_0'"]),
+        ("training: {epochs: 1:30}", "configs/x.yaml:1: training.epochs:", ["an integer", "'1:30'"]),
+        ("labels: {stop_atr: 01.5}", "configs/x.yaml:1: labels.stop_atr:", ["a finite number", "'01.5'"]),
+        ("training: {jit_compile: no}", "configs/x.yaml:1: training.jit_compile:", ["true or false", "'no'"]),
+        ("name: " + "a" * 300, "configs/x.yaml:1: name:", ["{0,99}"]),
         ("", "configs/x.yaml:", ["received nothing"]),
         ("- 1", "configs/x.yaml:", ["received a list"]),
     ],
@@ -141,6 +164,17 @@ def test_an_override_mends_what_the_file_got_wrong(tmp_path: Path) -> None:
         ("training.epochs", "section.key=value"),
         ("=3", "section.key=value"),
         ("seed=[", "YAML"),
+        ("seed=" + "[" * 5000, "levels"),
+        ("seed=" + "9" * 5000, "digits"),
+        ("seed=\x07", "YAML"),
+        ("seed=010", "'010'"),
+        ("training.epochs=1:30", "'1:30'"),
+        ("training={epochs: 1, epochs: 2}", "epochs again"),
+        ("model.options={a: &a [1], b: *a}", "alias"),
+        ("training.epochs=99999999999999999999", "<= 1000000"),
+        ("training.batch_size=99999999999999999999", "<= 1048576 or auto"),
+        ("split.embargo_bars=9999999999999999", "<= 1000000"),
+        ("evaluation.bootstrap_resamples=99999999999999", "<= 100000"),
     ],
 )
 def test_a_wrong_override_is_named(tmp_path: Path, override: str, part: str) -> None:
@@ -154,6 +188,26 @@ def test_data_replaces_the_paths(tmp_path: Path) -> None:
     assert config.data == DataConfig(paths=("b.csv", "c"), repair="drop")
 
 
+def test_every_number_has_both_bounds() -> None:
+    """A number without an upper bound is an overflow or a full memory somewhere behind the config."""
+    numbers = {key.name: key.accepts for key in keys(RunConfig) if re.search("integer|number", key.accepts)}
+    assert len(numbers) > 25
+    bounded = r"(an integer|a finite number) >=? \S+ and <=? \S+( or (auto|null))?"
+    assert not {name: words for name, words in numbers.items() if not re.fullmatch(bounded, words)}
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("-3", -3), ("+2", 2), ("12", 12), ("null", None), ("~", None)])
+def test_plain_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    assert _yaml.parse_value(text, "--set x") == value
+
+
+@pytest.mark.parametrize("text", ["0.5", ".5", "5.", "-0.5e3", "5e-1", "1E+2", "0e0"])
+def test_decimals_are_read_as_python_reads_them(text: str) -> None:
+    value = _yaml.parse_value(text, "--set x")
+    assert isinstance(value, float)
+    assert value == float(text)
+
+
 @pytest.mark.parametrize("content", [None, b"name: \xff"])
 def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.yaml"
@@ -164,9 +218,8 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> N
 
 
 def test_what_is_dumped_is_read_back_equal(tmp_path: Path) -> None:
-    config = read_config(
-        None, ["model.options={a: '1e-5', b: 1e-5, c: 'yes', d: null, e: [1, 2.5]}", "data.resample=4h"]
-    )
+    options = "{a: '1e-5', b: 1e-5, c: 'yes', d: null, e: [1, 2.5], f: '010', g: '1:30', h: 010, i: '12', j: 1e30}"
+    config = read_config(None, [f"model.options={options}", "data.resample=4h"])
     assert read_config(write(tmp_path, dump_config(config))) == config
     assert config_from_tree(config.model_dump(mode="json"), "manifest.json") == config
 

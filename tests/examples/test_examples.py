@@ -11,8 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from deepstack.candles.load import read_market
 from deepstack.candles.synthetic import make_market
 from deepstack.config.data import SyntheticConfig
+from deepstack.config.labels import LabelsConfig
+from deepstack.labels.breakout import find_breakouts
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -78,7 +81,18 @@ def test_the_keras_file_trains_on(trained: Trained) -> None:
     assert re.search(r"loss \d+\.\d{4}", example("load_keras.py", trained.artifact))
 
 
-def test_the_latest_bar_is_scored(trained: Trained) -> None:
-    output = example("score_latest_bar.py", trained.artifact, "SYN01", trained.candles)
-    assert output.startswith("SYN01 2020-07-27 ")
-    assert 0 < probability(output) < 1
+def test_the_latest_bar_is_scored_if_it_is_a_breakout(trained: Trained, tmp_path: Path) -> None:
+    candles = read_market([trained.candles])[0]["SYN01"]
+    rows, sides, _ = find_breakouts(candles, LabelsConfig())
+    table = pd.read_csv(trained.candles)
+    for last, is_breakout in ((rows[-1], True), (rows[-1] - 1, rows[-2] == rows[-1] - 1)):
+        opened = candles.frame.index[last] - candles.interval
+        kept = table[pd.to_datetime(table["timestamp"], utc=True) <= opened]
+        kept.to_csv(tmp_path / "until_then.csv", index=False)
+        output = example("score_latest_bar.py", trained.artifact, "SYN01", tmp_path / "until_then.csv")
+        assert output.startswith(f"SYN01 {candles.frame.index[last]:%Y-%m-%d %H:%M}")
+        if not is_breakout:
+            assert "no breakout" in output
+            continue
+        assert 0 < probability(output) < 1
+        assert ("long" if sides[-1] > 0 else "short") in output

@@ -49,14 +49,13 @@ def test_uniqueness_sums_to_the_bars_covered() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 10_000), share=st.floats(0.1, 0.9))
-def test_each_class_carries_half_and_the_mean_is_one(seed: int, share: float) -> None:
+@given(seed=st.integers(0, 10_000), winners=st.floats(0.1, 0.9), share=st.floats(0.1, 0.9))
+def test_winners_carry_the_share_and_the_mean_is_one(seed: int, winners: float, share: float) -> None:
     rng = np.random.default_rng(seed)
-    won, weights = rng.random(200) < share, rng.uniform(0.1, 1.0, 200)
-    balanced, prior = class_balance(won, weights)
+    won, weights = rng.random(200) < winners, rng.uniform(0.1, 1.0, 200)
+    balanced = class_balance(won, weights, share)
     assert balanced.mean() == pytest.approx(1.0)
-    assert balanced[won].sum() == pytest.approx(balanced[~won].sum())
-    assert prior == pytest.approx(weights[won].sum() / weights.sum())
+    assert balanced[won].sum() == pytest.approx(200 * share)
     np.testing.assert_allclose(balanced[won] / weights[won], balanced[won][0] / weights[won][0])
 
 
@@ -72,16 +71,29 @@ def test_corrected_probability_is_exact_for_a_discrete_world() -> None:
     truth = np.array([0.05, 0.2, 0.4, 0.7])
     won = np.concatenate([np.repeat([True, False], [round(1000 * p), 1000 - round(1000 * p)]) for p in truth])
     group = np.repeat(np.arange(4), 1000)
-    weights, prior = class_balance(won, np.ones(4000))
+    weights, prior = class_balance(won, np.ones(4000), 0.5), won.mean()
     balanced = np.array([weights[won & (group == g)].sum() / weights[group == g].sum() for g in range(4)])
     np.testing.assert_allclose(correct_prior(balanced, prior), truth, rtol=1e-12)
+
+
+def test_weights_that_favour_a_class_do_not_move_the_probabilities() -> None:
+    # Losers overlap more than winners, so they weigh less; the market has as many of them as before.
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(40_000, 1))
+    won = rng.random(40_000) < 1.0 / (1.0 + np.exp(-x[:, 0]))
+    unique = np.where(won, 1.0, 0.4)
+    for share in (0.5, won.mean()):
+        model = LogisticRegression(C=1e6).fit(x, won, sample_weight=class_balance(won, unique, share))
+        raw = model.predict_proba(x)[:, 1]
+        corrected = correct_prior(raw, won.mean()) if share == 0.5 else raw
+        assert corrected.mean() == pytest.approx(won.mean(), abs=0.01)
 
 
 def test_a_calibrated_model_stays_calibrated() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(60_000, 1))
     won = rng.random(60_000) < 1.0 / (1.0 + np.exp(-(x[:, 0] - 1.5)))
-    weights, prior = class_balance(won, np.ones(len(won)))
+    weights, prior = class_balance(won, np.ones(len(won)), 0.5), won.mean()
     model = LogisticRegression(C=1e6).fit(x, won, sample_weight=weights)
     raw = model.predict_proba(x)[:, 1]
     corrected = correct_prior(raw, prior)
@@ -93,4 +105,4 @@ def test_a_calibrated_model_stays_calibrated() -> None:
 
 def test_one_class_is_refused() -> None:
     with pytest.raises(DataError, match="3 won of 3"):
-        class_balance(np.ones(3, bool), np.ones(3))
+        class_balance(np.ones(3, bool), np.ones(3), 0.5)

@@ -6,12 +6,8 @@ bars are replaced from the moment on by which every label of training and valida
 features, scaler, prior, weights and threshold, bit by bit.
 
 That moment is the test cut less the embargo, not the end of the last label that happened to be kept: a trade open
-between the two is left out of validation because it is open, and which trades are depends on the bars between.
-
-One more thing is held in the second law. The cuts are quantiles of the decision times of all candidates, so the
-number of later candidates decides where a cut falls, as it must for any split by share; replacing bars changes that
-number. The cuts of the first run are therefore given to the second, and a test of its own shows that nothing of the
-later candidates but their number moves a cut.
+between the two is left out of validation because it is open, and which trades are depends on the bars between. The
+cuts themselves are shares of the bars, so no price moves them.
 
 Each law is also shown a planted leak, which it must see.
 """
@@ -31,7 +27,6 @@ from deepstack.artifact.load import open_artifact
 from deepstack.artifact.model import load_network
 from deepstack.candles.market import Candles, Market
 from deepstack.config.read import read_config
-from deepstack.config.split import SplitConfig
 from deepstack.features.catalogue import FEATURES
 from deepstack.features.table import make_table
 from deepstack.labels.breakout import find_breakouts
@@ -39,7 +34,7 @@ from deepstack.pipeline import run as run_module
 from deepstack.pipeline import samples as samples_module
 from deepstack.pipeline.market import Source, describe
 from deepstack.pipeline.predict import predict
-from deepstack.samples.split import Split, split_by_time
+from deepstack.samples.split import Split, calendar_cuts, split_by_time
 
 ROUNDING = 1e-6
 
@@ -167,21 +162,11 @@ def fitted_until(finished: Any) -> pd.Timestamp:
     config = read_config(finished.config_file)
     found = samples_module.candidates(finished.market, config.features, config.labels)
     interval = next(iter(finished.market.values())).interval
-    split = split_by_time(found.trades, interval, config.split)
+    cuts = calendar_cuts(found.bar_times, config.split)
+    split = split_by_time(found.trades, cuts, interval, config.split.embargo_bars)
     last = split.test_cut - (config.split.embargo_bars + 1) * interval
     assert found.trades["end_time"].iloc[np.concatenate([split.train, split.validation])].max() <= last
     return last
-
-
-def with_cuts_of(finished: Any) -> Callable[..., Split]:
-    """`split_by_time` with the cuts of the finished run."""
-    cuts = [pd.Timestamp(finished.report["samples"][f"{name}_cut"]).value // 10**6 for name in ("validation", "test")]
-
-    def split(trades: pd.DataFrame, interval: pd.Timedelta, config: SplitConfig) -> Split:
-        with mock.patch("numpy.quantile", return_value=np.array(cuts)):
-            return split_by_time(trades, interval, config)
-
-    return split
 
 
 def state_of(folder: Path) -> list[Any]:
@@ -204,7 +189,6 @@ def test_the_fitted_state_does_not_move_with_bars_after_its_last_label(
     other = other_bars_after(finished.market, fitted_until, seed=3)
     config = read_config(finished.config_file)
     monkeypatch.setattr(run_module, "load_source", lambda *_: Source(other, {**describe(other), "source": "files"}))
-    monkeypatch.setattr(samples_module, "split_by_time", with_cuts_of(finished))
     folder = run_module.run(config, out=tmp_path)
     assert folder is not None
     before, after = state_of(finished.folder), state_of(folder)
@@ -220,8 +204,7 @@ def scaled_state(market: Market, finished: Any) -> list[np.ndarray]:
     config = read_config(finished.config_file)
     interval = next(iter(market.values())).interval
     found = samples_module.candidates(market, config.features, config.labels)
-    with mock.patch.object(samples_module, "split_by_time", with_cuts_of(finished)):
-        parts = samples_module.slices(found, interval, config)
+    parts = samples_module.slices(found, interval, config)
     clip, standard = parts.scaled.scaler["clip"].kw_args, parts.scaled.scaler["standardise"]  # type: ignore[index]
     rows = np.concatenate([parts.split.train, parts.split.validation])
     bounds = [clip["a_min"], clip["a_max"], standard.mean_, standard.scale_]
@@ -246,16 +229,26 @@ def test_a_scaler_fitted_on_all_samples_is_seen(
     assert not all(np.array_equal(one, two) for one, two in zip(*leaking, strict=True))
 
 
-def test_later_bars_move_a_cut_by_their_number_alone(finished: Any) -> None:
-    config = read_config(finished.config_file)
-    trades = samples_module.candidates(finished.market, config.features, config.labels).trades
-    interval = next(iter(finished.market.values())).interval
-    split = split_by_time(trades, interval, config.split)
-    later = trades["decision_time"] > split.test_cut
-    shifted = trades.copy()
-    for name in ("decision_time", "entry_time", "end_time"):
-        shifted.loc[later, name] = shifted.loc[later, name] + pd.Timedelta("400D")
-    again = split_by_time(shifted, interval, config.split)
-    assert (again.validation_cut, again.test_cut) == (split.validation_cut, split.test_cut)
-    np.testing.assert_array_equal(again.train, split.train)
-    np.testing.assert_array_equal(again.validation, split.validation)
+def test_cuts_taken_from_the_trades_are_seen(
+    finished: Any, fitted_until: pd.Timestamp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How many trades a slice holds depends on its prices: the share of trades would let test prices move the cut.
+    quiet = {}
+    for name, candles in finished.market.items():
+        frame = candles.frame.copy()
+        after = np.flatnonzero(frame.index > fitted_until)
+        prices = frame.columns.get_indexer(["open", "high", "low", "close"])
+        frame.iloc[after[: len(after) // 2], prices] = frame["close"].iloc[after[0] - 1]
+        quiet[name] = Candles(name, candles.interval, frame)
+    honest = [scaled_state(market, finished) for market in (finished.market, quiet)]
+    assert all(np.array_equal(one, two) for one, two in zip(*honest, strict=True))
+
+    slices = samples_module.slices
+
+    def by_trades(found: Any, interval: pd.Timedelta, config: Any) -> Any:
+        times = found.trades["decision_time"].dt.tz_localize(None).to_numpy("datetime64[ms]")
+        return slices(replace(found, bar_times=times), interval, config)
+
+    monkeypatch.setattr(samples_module, "slices", by_trades)
+    leaking = [scaled_state(market, finished) for market in (finished.market, quiet)]
+    assert not all(np.array_equal(one, two) for one, two in zip(*leaking, strict=True))

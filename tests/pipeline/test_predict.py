@@ -16,10 +16,12 @@ from deepstack.candles.synthetic import make_market
 from deepstack.cli.app import main
 from deepstack.config.data import SyntheticConfig
 from deepstack.config.features import FeaturesConfig
+from deepstack.config.read import read_config
 from deepstack.features.catalogue import MAX_LOOKBACK_BARS
 from deepstack.features.table import latest_row, make_table
+from deepstack.labels.breakout import find_breakouts
 from deepstack.pipeline.evaluate import evaluate
-from deepstack.pipeline.predict import predict
+from deepstack.pipeline.predict import predict, predict_and_count
 from deepstack.pipeline.samples import candidates
 
 
@@ -54,6 +56,25 @@ def test_evaluating_the_runs_own_candles_repeats_its_test_block(finished: Any) -
         assert found[name] == pytest.approx(wanted[name], rel=1e-5, abs=1e-7), name
     assert found["confusion"] == wanted["confusion"]
     assert found["data"]["left_out_as_seen"] > 0
+
+
+def test_what_the_network_saw_is_left_out_under_any_name(finished: Any) -> None:
+    renamed = {
+        f"X{name}": Candles(f"X{name}", candles.interval, candles.frame) for name, candles in finished.market.items()
+    }
+    one, other = evaluate(finished.folder, finished.market), evaluate(finished.folder, renamed)
+    assert one["data"]["left_out_as_seen"] == other["data"]["left_out_as_seen"]
+    assert one["auc"] == other["auc"]
+
+
+def test_breakouts_in_the_warm_up_are_counted(finished: Any) -> None:
+    config, opened = read_config(finished.config_file), open_artifact(finished.folder)
+    table, in_warmup = predict_and_count(finished.folder, finished.market)
+    everything = sum(len(find_breakouts(candles, config.labels)[0]) for candles in finished.market.values())
+    assert in_warmup > 0
+    assert len(table) + in_warmup == everything
+    found = candidates(finished.market, config.features, config.labels, names=opened.features)
+    assert found.in_warmup <= in_warmup  # the newest breakouts have no outcome yet
 
 
 def test_training_and_scoring_see_the_same_features(finished: Any, signals: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deepstack.config.split import SplitConfig
 from deepstack.errors import DataError
-from deepstack.samples.split import Split, split_by_time
+from deepstack.samples.split import Cuts, Split, calendar_cuts, split_by_time
 
 HOUR = pd.Timedelta("1h")
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -24,6 +24,14 @@ def trades_of(decisions: np.ndarray, holds: np.ndarray, seed: int = 0) -> pd.Dat
             "won": np.arange(len(decisions)) % 2 == 0,
         }
     )
+
+
+def bar_times(bars: int) -> np.ndarray:
+    return (START.tz_localize(None) + pd.to_timedelta(np.arange(bars), unit="h")).to_numpy("datetime64[ms]")
+
+
+def divide(trades: pd.DataFrame, config: SplitConfig, bars: int) -> Split:
+    return split_by_time(trades, calendar_cuts(bar_times(bars), config), HOUR, config.embargo_bars)
 
 
 def slices(split: Split) -> list[np.ndarray]:
@@ -47,7 +55,7 @@ def test_no_interval_meets_one_of_another_slice(
     trades = trades_of(np.sort(decisions) if ordered else decisions, rng.integers(1, longest + 1, 400), seed)
     config = SplitConfig(train=train, validation=0.2, embargo_bars=embargo)
     try:
-        split = split_by_time(trades, HOUR, config)
+        split = divide(trades, config, bars)
     except DataError:
         assume(False)
         return
@@ -66,17 +74,28 @@ def test_no_interval_meets_one_of_another_slice(
 
 def test_shares_cuts_and_counts() -> None:
     trades = trades_of(np.arange(1000), np.full(1000, 5))
-    split = split_by_time(trades, HOUR, SplitConfig(train=0.6, validation=0.2, embargo_bars=10))
+    split = divide(trades, SplitConfig(train=0.6, validation=0.2, embargo_bars=10), 1000)
     assert split.validation_cut == trades["decision_time"].iloc[split.validation[0]]
     assert split.test_cut == trades["decision_time"].iloc[split.test[0]]
     assert (split.purged, split.embargoed) == (2 * 5, 2 * 10)
     assert [len(rows) for rows in slices(split)] == pytest.approx([585, 185, 200], abs=1)
 
 
+def test_cuts_count_bars_of_all_symbols_in_any_order_and_nothing_else() -> None:
+    early, late = bar_times(1000), bar_times(1000)[800:]  # a second symbol that is listed late
+    both = np.concatenate([late, early])
+    config = SplitConfig(train=0.5, validation=0.25)
+    cuts = calendar_cuts(both, config)
+    for cut, share in zip(cuts, (0.5, 0.75), strict=True):
+        assert np.mean(both < np.datetime64(cut.tz_localize(None))) == pytest.approx(share, abs=2e-3)
+    assert calendar_cuts(np.random.default_rng(0).permutation(both), config) == cuts
+    assert isinstance(cuts, Cuts)
+
+
 def test_one_moment_is_never_divided() -> None:
     decisions = np.repeat(np.arange(100), 10)
     trades = trades_of(decisions, np.ones(1000, int))
-    split = split_by_time(trades, HOUR, SplitConfig(train=0.605, validation=0.2, embargo_bars=0))
+    split = divide(trades, SplitConfig(train=0.605, validation=0.2, embargo_bars=0), 100)
     for rows in slices(split):
         assert (np.bincount(decisions[rows])[np.unique(decisions[rows])] == 10).all()
 
@@ -85,8 +104,8 @@ def test_order_of_the_rows_does_not_matter() -> None:
     rng = np.random.default_rng(3)
     trades = trades_of(np.arange(500), rng.integers(1, 9, 500))
     shuffle = rng.permutation(500)
-    straight = split_by_time(trades, HOUR, SplitConfig())
-    mixed = split_by_time(trades.iloc[shuffle].reset_index(drop=True), HOUR, SplitConfig())
+    straight = divide(trades, SplitConfig(), 500)
+    mixed = divide(trades.iloc[shuffle].reset_index(drop=True), SplitConfig(), 500)
     for a, b in zip(slices(straight), slices(mixed), strict=True):
         np.testing.assert_array_equal(a, np.sort(shuffle[b]))
 
@@ -101,4 +120,4 @@ def test_order_of_the_rows_does_not_matter() -> None:
 )
 def test_a_slice_that_cannot_be_used_is_named_with_its_counts(trades: pd.DataFrame, embargo: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        split_by_time(trades, HOUR, SplitConfig(embargo_bars=embargo))
+        divide(trades, SplitConfig(embargo_bars=embargo), 100)

@@ -5,7 +5,7 @@ import errno
 import numpy as np
 import pytest
 
-from deepstack.errors import DeepstackError
+from deepstack.errors import ArtifactError, DeepstackError
 from deepstack.training import checkpoint as module
 from deepstack.training.checkpoint import Checkpoint, clear_checkpoints, load_checkpoint, save_checkpoint
 
@@ -42,6 +42,15 @@ def test_a_damaged_file_gives_way_to_the_one_before(tmp_path, damage):
     path.write_bytes(damaged[damage])
     (tmp_path / "writing-1.tmp").write_bytes(content[:10])
     assert load_checkpoint(tmp_path).step == 1
+
+
+def test_damaged_checkpoints_alone_are_no_beginning(tmp_path):
+    paths = [save_checkpoint(tmp_path, make(step)) for step in (1, 2)]
+    for path in paths:
+        path.write_bytes(b"?")
+    with pytest.raises(ArtifactError, match="without --resume") as caught:
+        load_checkpoint(tmp_path)
+    assert all(path.name in str(caught.value) for path in paths)
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):

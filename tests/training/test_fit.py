@@ -91,6 +91,9 @@ def test_a_finished_run_resumes_to_its_end_and_another_run_is_refused(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(model_values(whole.model), model_values(again.model), strict=True))
     with pytest.raises(ConfigError, match="another run, at step 12"):
         train(tmp_path, epochs=3, resume=True)
+    other_features = [Samples(part.x + 1.0, part.index, part.y, part.weight) for part in make_samples()]
+    with pytest.raises(ConfigError, match="another run, at step 12"):
+        train(tmp_path, samples=other_features, epochs=2, resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step_and_the_remedy(tmp_path):
