@@ -14,7 +14,7 @@ def verdict(
         auc_of_both: AUC of the network and of that baseline.
         expectancy: net R a trade, trades taken by the network minus all trades.
     """
-    return f"{_ranking(baseline, auc, auc_of_both)}; {_earning(expectancy)}."
+    return f"{_ranking(baseline.replace('_', ' '), auc, auc_of_both)}; {_earning(expectancy)}."
 
 
 def _ranking(baseline: str, auc: Difference, auc_of_both: tuple[float | None, float | None]) -> str:

@@ -40,7 +40,7 @@ class UltimateConfig:
     dense_blocks_per_unit: tuple[int, ...] = (10, 5, 5)
     growth: int = 16
     attention_scales: tuple[int, ...] = (1, 4, 16)
-    dropout: float = 0.1
+    dropout: float = 0.2
     input_dropout: float = 0.0
     l2: float = 0.0
     momentum: float = 0.99
