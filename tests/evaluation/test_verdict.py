@@ -10,9 +10,9 @@ EARNS = Difference(0.12, [0.02, 0.22], 0.01)
 @pytest.mark.parametrize(
     ("auc", "claim"),
     [
-        (Difference(0.03, [0.01, 0.05], 0.004), "is better than the best baseline (gradient_boosting)"),
-        (Difference(-0.03, [-0.05, -0.01], 0.004), "is worse than the best baseline (gradient_boosting)"),
-        (Difference(0.01, [-0.01, 0.03], 0.3), "is not shown to be better than the best baseline (gradient_boosting)"),
+        (Difference(0.03, [0.01, 0.05], 0.004), "is better than the best baseline (gradient boosting)"),
+        (Difference(-0.03, [-0.05, -0.01], 0.004), "is worse than the best baseline (gradient boosting)"),
+        (Difference(0.01, [-0.01, 0.03], 0.3), "is not shown to be better than the best baseline (gradient boosting)"),
         (Difference(0.01, None, None), "cannot be said"),
     ],
 )
