@@ -19,9 +19,7 @@ from deepstack.config.run import RunConfig
 from deepstack.evaluation.baselines import fit_baselines
 from deepstack.evaluation.threshold import choose_threshold
 from deepstack.models import catalogue
-from deepstack.pipeline.samples import candidates, scale
-from deepstack.samples.batches import Samples
-from deepstack.samples.split import calendar_cuts, split_by_time
+from deepstack.pipeline.samples import candidates, slices
 from deepstack.training.fit import fit
 
 ROOT = Path(__file__).parents[1]
@@ -62,19 +60,14 @@ def experiment(
         order = np.random.default_rng(seed).permutation(len(found.trades))
         for column in ("won", "net_r", "gross_r"):
             found.trades[column] = found.trades[column].to_numpy()[order]
-    cuts = calendar_cuts(found.bar_times, config.split)
-    split = split_by_time(found.trades, cuts, interval, config.split.embargo_bars)
-    scaled = scale(found, split, interval, config.features, config.training.balance_classes)
-    won = found.trades["won"].to_numpy(bool)
-
-    def part(index: np.ndarray) -> Samples:
-        return Samples({"features": scaled.x}, index, won[index].astype(np.float32), scaled.weight[index])
-
+    parts = slices(found, interval, config)
+    split, scaled, won = parts.split, parts.scaled, parts.won
+    train, checks = parts.samples(split.train), parts.samples(split.validation)
     build = partial(
         catalogue.build, config.model.name, {"features": (len(scaled.names),)}, "binary", config.model.options
     )
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(build, part(split.train), part(split.validation), config.training, seed=seed, folder=Path(folder))
+        fitted = fit(build, train, checks, config.training, seed=seed, folder=Path(folder))
     validation, test = (
         win_probability(fitted.model, scaled.x[i], scaled.prior) for i in (split.validation, split.test)
     )

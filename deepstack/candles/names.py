@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from deepstack.errors import DataError
+
 _EXTENSIONS = re.compile(r"(\.(csv|tsv|parquet|pq|feather|ftr|json|gz|zip))+$", re.IGNORECASE)
 _INTERVAL = re.compile(r"\d+(s|sec|m|min|h|hour|d|day|w|mo|t)|[dhm]|daily|hourly|minute|hour|day", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}(\d{2}){0,2}")
@@ -39,6 +41,29 @@ def symbol_from_names(names: Sequence[str]) -> str:
 def same_symbol_key(symbol: str) -> str:
     """Equal for the spellings of one symbol: `BTC/USDT`, `btc_usdt`, `BTCUSDT`; letters of any script count."""
     return re.sub(r"[\W_]", "", symbol.upper()) or symbol
+
+
+def choose_symbols(found: Iterable[str], asked: Sequence[str], owner: str) -> set[str]:
+    """Those of the symbols found that are asked for, in any spelling; all of them where none is asked for.
+
+    Args:
+        owner: whose symbols they are, for the error.
+
+    Raises:
+        DataError: a symbol that is not there.
+    """
+    names = sorted(set(found))
+    keys = {same_symbol_key(name) for name in names}
+    missing = [symbol for symbol in asked if same_symbol_key(symbol) not in keys]
+    if missing:
+        raise DataError(
+            "data.symbols",
+            expected=f"symbols of {owner}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
+            received=", ".join(missing),
+            remedy="one of those",
+        )
+    wanted = {same_symbol_key(symbol) for symbol in asked} or keys
+    return {name for name in names if same_symbol_key(name) in wanted}
 
 
 def first_spellings(symbols: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from deepstack.candles.columns import NotCandlesError
 from deepstack.candles.interval import interval_text
-from deepstack.candles.names import first_spellings, same_symbol_key
+from deepstack.candles.names import choose_symbols, first_spellings
 from deepstack.candles.read import Piece, read_pieces
 from deepstack.candles.rows import Rows, combine_pieces
 from deepstack.candles.sources import Skipped, Source, find_sources, open_members
@@ -58,7 +58,8 @@ def read_tables(paths: Sequence[str | Path], symbols: Sequence[str], progress: P
         raise DataError(
             str(paths[0]), expected="candles", received="no file that holds any", remedy="another file or folder"
         )
-    chosen = _choose(pieces, symbols)
+    wanted = choose_symbols((piece.symbol for piece in pieces), symbols, "the files")
+    chosen = [piece for piece in pieces if piece.symbol in wanted]
     names = first_spellings(piece.symbol for piece in chosen)
     notes.update(f"{name} is also written {spelling}" for spelling, name in names.items() if spelling != name)
     by_symbol: dict[str, list[Piece]] = {}
@@ -92,23 +93,6 @@ def _read_source(source: Source, skipped: list[Skipped]) -> tuple[list[Piece], l
         pieces += found
         notes += found_notes
     return pieces, notes
-
-
-def _choose(pieces: list[Piece], symbols: Sequence[str]) -> list[Piece]:
-    if not symbols:
-        return pieces
-    wanted = {same_symbol_key(symbol): symbol for symbol in symbols}
-    found = {same_symbol_key(piece.symbol): piece.symbol for piece in pieces}
-    missing = [symbol for key, symbol in wanted.items() if key not in found]
-    if missing:
-        names = sorted(found.values())
-        raise DataError(
-            "data.symbols",
-            expected=f"symbols of the files: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
-            received=", ".join(missing),
-            remedy="one of those",
-        )
-    return [piece for piece in pieces if same_symbol_key(piece.symbol) in wanted]
 
 
 def _require_one_interval(rows: list[Rows]) -> None:

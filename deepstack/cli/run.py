@@ -48,7 +48,7 @@ def run(
     planned = plan(settings)
     for line in planned.lines():
         print(line)
-    require_memory(planned.memory_mb)
+    require_memory(max(planned.memory_mb, planned.features_mb))
     if not yes:
         _confirm()
 

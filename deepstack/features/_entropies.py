@@ -50,6 +50,7 @@ def ordinal_pattern(bars: Bars, order: int) -> np.ndarray:
 
 
 def shannon_entropy(bars: Bars) -> np.ndarray:
+    """Shannon (1948) entropy of the last 50 returns, binned in sigmas, as a share of its largest value."""
     sigmas = roll.ratio(log_return(bars), volatility(bars, 50))
     symbols = np.where(np.isnan(sigmas), np.nan, np.searchsorted(SYMBOL_EDGES, sigmas))
     return entropy(symbols, len(SYMBOL_EDGES) + 1, 50) / math.log(len(SYMBOL_EDGES) + 1)

@@ -49,6 +49,7 @@ def abdi_ranaldo(bars: Bars) -> np.ndarray:
 
 
 def unmoved(bars: Bars) -> np.ndarray:
+    """1 where the close is that of the bar before, else 0; NaN in the first bar."""
     change = price_change(bars)
     return np.where(np.isnan(change), np.nan, change == 0.0)
 

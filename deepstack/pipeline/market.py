@@ -1,6 +1,5 @@
 """Candles of a run: read from its files, or made."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +10,10 @@ from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.interval import parse_interval
 from deepstack.candles.load import read_market
 from deepstack.candles.market import Market
-from deepstack.candles.names import same_symbol_key
+from deepstack.candles.names import choose_symbols
 from deepstack.candles.resample import resample
 from deepstack.candles.synthetic import make_market
 from deepstack.config.run import RunConfig
-from deepstack.errors import DataError
 from deepstack.progress import Progress, no_progress
 
 
@@ -50,25 +48,13 @@ def load_source(config: RunConfig, progress: Progress = no_progress) -> Source:
         )
         found = {"problems": [p.as_dict() for p in report.problems], "repairs": [r.as_dict() for r in report.repairs]}
         return Source(market, {**describe(market), "source": "files", **found})
-    market = _chosen(make_market(data.synthetic, config.seed), data.symbols)
+    market = make_market(data.synthetic, config.seed)
+    wanted = choose_symbols(market, data.symbols, "the synthetic market")
+    market = {symbol: candles for symbol, candles in market.items() if symbol in wanted}
     if data.resample is not None:
         interval = parse_interval(data.resample, "data.resample")
         market = {symbol: resample(candles, interval) for symbol, candles in market.items()}
     return Source(market, {**describe(market), "source": "synthetic"})
-
-
-def _chosen(market: Market, symbols: Sequence[str]) -> Market:
-    """The symbols asked for, in any spelling; all where none is."""
-    wanted = {same_symbol_key(symbol): symbol for symbol in symbols}
-    missing = [symbol for key, symbol in wanted.items() if key not in map(same_symbol_key, market)]
-    if missing:
-        raise DataError(
-            "data.symbols",
-            expected=f"symbols of the synthetic market: {', '.join(market)}",
-            received=", ".join(missing),
-            remedy="one of those, or more of them with data.synthetic.symbols",
-        )
-    return {symbol: candles for symbol, candles in market.items() if not wanted or same_symbol_key(symbol) in wanted}
 
 
 def describe(market: Market) -> dict[str, Any]:

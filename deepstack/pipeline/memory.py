@@ -18,7 +18,7 @@ def require_memory(planned_mb: float) -> None:
     GPUs or several machines share the work, this machine's memory decides nothing and nothing is refused.
 
     Args:
-        planned_mb: `Plan.memory_mb`.
+        planned_mb: the largest of a plan.
 
     Raises:
         ConfigError: the plan needs more.

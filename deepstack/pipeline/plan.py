@@ -26,6 +26,8 @@ from deepstack.training.prepare import prepare
 
 COPIES_OF_WEIGHTS = 5
 """Weights, gradient, two optimizer slots, best weights."""
+COPIES_OF_TABLE = 1.3
+"""Peak memory of computing the feature table, in tables (benchmarks/features.py)."""
 TRIAL_STEPS = 8
 
 
@@ -41,6 +43,7 @@ class Plan:
         flops_per_sample: operations of one forward pass for one sample.
         memory_mb: resident memory of training under the config's checkpoint policy, the runtime's own included.
         memory_everything_mb: the same if every product were kept.
+        features_mb: resident memory while the features of all bars are computed, before training.
         batch_size: samples a step.
         step_s: estimated seconds of one training step; None when the model is too large to try a slice of it.
         steps: training steps of all epochs, if early stopping does not end them.
@@ -54,15 +57,11 @@ class Plan:
     flops_per_sample: float
     memory_mb: float
     memory_everything_mb: float
+    features_mb: float
     batch_size: int
     step_s: float | None
     steps: int
     data: str
-
-    @property
-    def train_minutes(self) -> float | None:
-        """Minutes of training alone, without early stopping; None when no step was timed."""
-        return None if self.step_s is None else self.step_s * self.steps / 60
 
     def lines(self) -> list[str]:
         """Plain text for the terminal."""
@@ -79,7 +78,8 @@ class Plan:
             f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, "
             f"{self.features} features",
             f"work        {flop:,.1f} MFLOP a sample forward, {3 * flop:,.1f} trained",
-            f"memory      {memory[0]:,.0f} MB in training as configured, {memory[1]:,.0f} MB with every product kept",
+            f"memory      {memory[0]:,.0f} MB in training as configured, {memory[1]:,.0f} MB with every product kept; "
+            f"{self.features_mb:,.0f} MB while features are computed",
             f"time        {time}",
         ]
 
@@ -99,7 +99,9 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     options: Any = read_options(entry.config, config.model.options)
     market = load_source(config).market
     trades, _ = label_and_count(market, config.labels)
-    features = min(len(choose(config.features, carried_by(market))), config.features.max_features)
+    computed = len(choose(config.features, carried_by(market)))
+    features = min(computed, config.features.max_features)
+    bars = sum(len(candles) for candles in market.values())
     layers, parameters = count(config.model.name, config.model.options, features)
     batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
     activations = batch * entry.bytes_per_sample(options)
@@ -114,11 +116,12 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         flops_per_sample=entry.flops_per_sample(features, options),
         memory_mb=_memory_mb(parameters, activations),
         memory_everything_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(entry.keep_everything(options))),
+        features_mb=_memory_mb(0, COPIES_OF_TABLE * 4 * bars * computed),
         batch_size=batch,
         step_s=step_s,
         steps=config.training.epochs
         * (int(len(trades) * config.split.train) // (batch * config.training.accumulate_steps)),
-        data=f"{len(market)} symbols, {sum(len(c) for c in market.values()):,} bars, {len(trades):,} candidate trades",
+        data=f"{len(market)} symbols, {bars:,} bars, {len(trades):,} candidate trades",
     )
 
 

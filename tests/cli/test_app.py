@@ -24,6 +24,7 @@ COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "models")
 class FakePlan:
     config: RunConfig
     memory_mb: float = 1.0
+    features_mb: float = 1.0
 
     def lines(self) -> list[str]:
         return [f"plan for {self.config.training.epochs} epochs"]

@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from deepstack.cli.progress import _bars, plain_lines, show_progress
 from deepstack.progress import no_progress
 
@@ -38,12 +40,15 @@ def test_without_a_terminal_there_are_no_control_codes(capsys: object) -> None:
     assert "\x1b" not in capsys.readouterr().err  # type: ignore[attr-defined]
 
 
-def test_bars_take_the_same_calls() -> None:
+def test_bars_take_the_same_calls(capsys: pytest.CaptureFixture[str]) -> None:
     with _bars() as progress:
         progress("read", 0, 0)
         progress("read", 3, 5, "a[b]")
         progress("train", 1, 2, "loss")
+    drawn = capsys.readouterr().err
+    assert all(part in drawn for part in ("read", "3/5", "a[b]", "train", "1/2", "loss"))
 
 
-def test_nobody_need_listen() -> None:
+def test_nobody_need_listen(capsys: pytest.CaptureFixture[str]) -> None:
     no_progress("train", 1, 1)
+    assert capsys.readouterr() == ("", "")

@@ -41,7 +41,8 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 @pytest.fixture
 def no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the trial steps of the plan, which are no part of what is tested here."""
-    monkeypatch.setattr("deepstack.pipeline.plan.plan", lambda *_, **__: SimpleNamespace(lines=list, memory_mb=0.0))
+    planned = SimpleNamespace(lines=list, memory_mb=0.0, features_mb=0.0)
+    monkeypatch.setattr("deepstack.pipeline.plan.plan", lambda *_, **__: planned)
 
 
 def candles(bars: int, seed: int = 0, interval_ms: int = 3_600_000) -> pd.DataFrame:
