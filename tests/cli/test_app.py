@@ -186,6 +186,7 @@ def test_an_interrupt_during_the_imports_exits_130(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.delitem(sys.modules, "deepstack.cli.app")
     monkeypatch.setattr(sys, "meta_path", [Interrupt(), *sys.meta_path])
+    monkeypatch.setattr("os._exit", sys.exit)
     with pytest.raises(SystemExit) as ended:
         entry()
     assert ended.value.code == 130
@@ -230,5 +231,7 @@ def test_the_script_is_the_run_command(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
     monkeypatch.setattr("deepstack.cli.app.main", called.append)
     monkeypatch.setattr(sys, "argv", ["run_ultimate_deep.py", "--yes", "--set", "seed=1"])
-    runpy.run_path(str(ROOT / "run_ultimate_deep.py"), run_name="__main__")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "run_ultimate_deep.py"), run_name="__main__")
+    assert ended.value.code == 0
     assert called == [["run", str(ROOT / "configs" / "ultimate.yaml"), "--yes", "--set", "seed=1"]]
