@@ -10,7 +10,7 @@ run: $(READY)
 	$(BIN)/python run_ultimate_deep.py --yes
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

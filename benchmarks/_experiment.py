@@ -3,24 +3,26 @@
 import gc
 import tempfile
 import time
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from deepstack.artifact.model import win_probability
+from deepstack.artifact.model import class_probabilities
 from deepstack.candles.synthetic import make_market
 from deepstack.config.data import SyntheticConfig
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
-from deepstack.evaluation.baselines import fit_baselines
+from deepstack.evaluation.baselines import Task, fit_baselines
 from deepstack.evaluation.threshold import choose_threshold
+from deepstack.labels.labelled import Labels
 from deepstack.models import catalogue
-from deepstack.pipeline.samples import candidates, slices
-from deepstack.training.fit import fit
+from deepstack.models.heads import head_of
+from deepstack.models.inputs import BASE
+from deepstack.pipeline.samples import Found, find, part, slices
+from deepstack.pipeline.train import train
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,40 +57,34 @@ def experiment(
     started = time.perf_counter()
     candles = make_market(market, seed)
     interval = next(iter(candles.values())).interval
-    found = candidates(candles, config.features, config.labels)
+    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    found = find(candles, config, entry)
     if shuffle:
-        order = np.random.default_rng(seed).permutation(len(found.trades))
-        for column in ("won", "net_r", "gross_r"):
-            found.trades[column] = found.trades[column].to_numpy()[order]
+        found = Found(_shuffled(found.labels, seed), found.seen)
     parts = slices(found, interval, config)
-    split, scaled, won = parts.split, parts.scaled, parts.won
-    train, checks = parts.samples(split.train), parts.samples(split.validation)
-    build = partial(
-        catalogue.build, config.model.name, {"features": (len(scaled.names),)}, "binary", config.model.options
-    )
+    split, x, codes = parts.split, parts.inputs[BASE], parts.labels.codes[:, 0]
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(build, train, checks, config.training, seed=seed, folder=Path(folder))
+        fitted = train(config.model_copy(update={"seed": seed}), parts, Path(folder))
     validation, test = (
-        win_probability(fitted.model, scaled.x[i], scaled.prior) for i in (split.validation, split.test)
+        class_probabilities(fitted.model, head, part(parts.inputs, i), parts.priors)[:, 0, 1]
+        for i in (split.validation, split.test)
     )
-    net_r = found.trades["net_r"].to_numpy()
+    net_r = parts.labels.outcome_r[:, 0]
     taken = choose_threshold(validation, net_r[split.validation], config.evaluation.min_coverage).take(test)
-    rows = [scaled.x[i] for i in (split.train, split.validation, split.test)]
-    fitted_baselines = fit_baselines(
-        rows[0],
-        won[split.train],
-        scaled.weight[split.train],
-        rows[1],
-        won[split.validation],
-        rows[2],
-        config.evaluation.model_copy(update={"baselines": baselines}),
+    task = Task(
+        *(x[split.train], codes[split.train], parts.weight[split.train, 0].astype(np.float64)),
+        *(x[split.validation], codes[split.validation]),
+        x_test=x[split.test],
+        priors=None if parts.priors is None else parts.priors[0],
         seed=seed,
-        prior=scaled.prior,
     )
+    fitted_baselines = fit_baselines(task, task, config.evaluation.model_copy(update={"baselines": baselines}))
+    won = codes[split.test]
+    gross_r = parts.labels.samples["gross_r"].to_numpy()
     outcome = Outcome(
-        auc=float(roc_auc_score(won[split.test], test)),
-        baseline_auc={name: float(roc_auc_score(won[split.test], fitted_baselines[name].test)) for name in baselines},
-        gross_r=float(found.trades["gross_r"].to_numpy()[split.test][taken].mean()),
+        auc=float(roc_auc_score(won, test)),
+        baseline_auc={name: float(roc_auc_score(won, fitted_baselines[name].of_class(1).test)) for name in baselines},
+        gross_r=float(gross_r[split.test][taken].mean()),
         taken=int(taken.sum()),
         test=len(test),
         seconds=time.perf_counter() - started,
@@ -96,3 +92,11 @@ def experiment(
     keras.utils.clear_session()
     gc.collect()
     return outcome
+
+
+def _shuffled(labels: Labels, seed: int) -> Labels:
+    """The same samples with their outcomes permuted."""
+    order, columns = np.random.default_rng(seed).permutation(len(labels)), ["won", "net_r", "gross_r"]
+    samples = labels.samples.assign(**{name: labels.samples[name].to_numpy()[order] for name in columns})
+    parts = {name: getattr(labels, name)[order] for name in ("codes", "outcome_r", "cost_r")}
+    return replace(labels, samples=samples, **parts)

@@ -34,54 +34,15 @@ import argparse
 import json
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from statistics import median
 
 from _result import RESULTS, Bar, read_result, write_result
+from _turns import Stepper, interleaved, own_torch
 
 HERE = Path(__file__).resolve().parent
 WORKERS, TWIN = HERE / "_engine_workers.py", HERE / "_torch_twin.py"
-ROUNDS, STEPS = 9, 4
-
-
-class Stepper:
-    """A process that takes training steps when asked."""
-
-    def __init__(self, *command: object) -> None:
-        self.process = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.seconds: list[float] = []
-        self.about = json.loads(self._line())
-
-    def take(self, steps: int) -> None:
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        self.seconds += json.loads(self._line())
-
-    def close(self) -> float:
-        """Seconds of the fastest step: other work on the machine only ever adds."""
-        self.process.communicate()
-        return min(self.seconds)
-
-    def _line(self) -> str:
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{' '.join(self.process.args)} ended early with code {self.process.wait()}")
-        return line
-
-
-def interleaved(*steppers: Stepper) -> list[float]:
-    """Fastest step of each, taking turns."""
-    for _ in range(ROUNDS):
-        for stepper in steppers:
-            stepper.take(STEPS)
-    return [stepper.close() for stepper in steppers]
+STEPS = 4
 
 
 def worker(name: str, *arguments: object) -> dict[str, float]:
@@ -120,7 +81,7 @@ def against_torch(torch_python: str) -> dict:
     for width, bar in ((64, 4.0), (128, 1.5)):
         twin = Stepper(torch_python, TWIN, width, 500, 256)
         ours = Stepper(sys.executable, WORKERS, "steps", width, 500, 256)
-        torch_s, engine_s = interleaved(twin, ours)
+        torch_s, engine_s = interleaved(STEPS, twin, ours)
         achieved = 12 * 256 * width**2 * 500 / engine_s / 1e9  # six products a block; nothing is computed twice
         promise = f"step, 500 blocks × {width}, batch 256: PyTorch / engine"
         result["bars"].append(Bar(promise, torch_s / engine_s, ">=", bar, "×"))
@@ -133,6 +94,8 @@ def against_torch(torch_python: str) -> dict:
             "share_of_sgemm": achieved / rate,
             **{f"torch_{key}": value for key, value in twin.about.items()},
         }
+        for stepper in (twin, ours):
+            stepper.close()
     return result
 
 
@@ -140,7 +103,9 @@ def dropout(_: str) -> dict:
     """A training step with dropout 0.1 in every block against one without, 500 × 64, batch 256."""
     without = Stepper(sys.executable, WORKERS, "steps", 64, 500, 256)
     with_dropout = Stepper(sys.executable, WORKERS, "steps", 64, 500, 256, 0.1)
-    a, b = interleaved(without, with_dropout)
+    a, b = interleaved(STEPS, without, with_dropout)
+    for stepper in (without, with_dropout):
+        stepper.close()
     return {"bars": [Bar("step with dropout 0.1 / without", b / a, "<=", 1.2, "×")], "without_s": a, "with_s": b}
 
 
@@ -151,16 +116,6 @@ def memory(_: str) -> dict:
 
 
 PARTS = {"first": first_step, "depth": depth, "torch": against_torch, "dropout": dropout, "memory": memory}
-
-
-def own_torch() -> str:
-    """A Python with PyTorch 2.13 for CPUs, set up beside the project on first use."""
-    folder = HERE.parent / ".venv-torch"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "torch==2.13.0", "numpy"], check=True)
-    return str(python)
 
 
 def main() -> None:

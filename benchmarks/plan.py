@@ -27,18 +27,23 @@ def measured() -> dict[str, float]:
     import numpy as np
 
     from deepstack.models import catalogue
+    from deepstack.models.heads import binary_head
     from deepstack.pipeline.record import peak_rss_mb
     from deepstack.samples.batches import Samples
     from deepstack.training.fit import fit
+    from deepstack.training.objective import objective_of
 
     config = default_config(epochs=2)
     rows, features = 20 * 256, config.features.max_features
     x = np.random.default_rng(0).normal(size=(rows, features)).astype(np.float32)
-    y = (x[:, 0] > 0).astype(np.float32)
-    samples = Samples({"features": x}, np.arange(rows), y, np.ones(rows, np.float32))
-    build = partial(catalogue.build, config.model.name, {"features": (features,)}, "binary", config.model.options)
+    won, head = x[:, 0] > 0, binary_head()
+    y = np.stack([~won, won, *np.zeros((2, rows))], axis=1)[:, None].astype(np.float32)
+    samples = Samples({"features": x}, np.arange(rows), y, np.ones((rows, 1), np.float32))
+    entry = catalogue.find(config.model.name)
+    build = partial(catalogue.build, config.model.name, {"features": (features,)}, head, config.model.options)
+    objective = objective_of(head, config.training)
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(build, samples, samples, config.training, seed=0, folder=Path(folder))
+        fitted = fit(build, objective, samples, samples, config.training, seed=0, folder=Path(folder), xla=entry.xla)
     return {
         "step_s": fitted.batch_size / fitted.samples_per_s,
         "memory_mb": peak_rss_mb(),

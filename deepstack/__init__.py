@@ -22,21 +22,30 @@ if TYPE_CHECKING:
     from deepstack.features.table import make_table as make_table
     from deepstack.labels.breakout import find_breakouts as find_breakouts
     from deepstack.models.catalogue import MODELS as MODELS
+    from deepstack.models.catalogue import Model as Model
     from deepstack.models.catalogue import build as build
+    from deepstack.models.catalogue import register as register
     from deepstack.pipeline.evaluate import evaluate as evaluate
+    from deepstack.pipeline.explain import explain as explain
+    from deepstack.pipeline.forecast import forecast as forecast
     from deepstack.pipeline.plan import plan as plan
+    from deepstack.pipeline.predict import load as load
     from deepstack.pipeline.predict import predict as predict
     from deepstack.pipeline.run import run as run
 
 _HOMES = {
     "DeepstackError": "deepstack.errors",
     "MODELS": "deepstack.models.catalogue",
+    "Model": "deepstack.models.catalogue",
     "RunConfig": "deepstack.config.run",
     "build": "deepstack.models.catalogue",
     "evaluate": "deepstack.pipeline.evaluate",
+    "explain": "deepstack.pipeline.explain",
     "find_breakouts": "deepstack.labels.breakout",
+    "forecast": "deepstack.pipeline.forecast",
     "inspect_files": "deepstack.candles.load",
     "latest_row": "deepstack.features.table",
+    "load": "deepstack.pipeline.predict",
     "load_network": "deepstack.artifact.model",
     "make_market": "deepstack.candles.synthetic",
     "make_table": "deepstack.features.table",
@@ -45,19 +54,24 @@ _HOMES = {
     "predict": "deepstack.pipeline.predict",
     "read_config": "deepstack.config.read",
     "read_market": "deepstack.candles.load",
+    "register": "deepstack.models.catalogue",
     "run": "deepstack.pipeline.run",
 }
 
 __all__ = [
     "MODELS",
     "DeepstackError",
+    "Model",
     "RunConfig",
     "__version__",
     "build",
     "evaluate",
+    "explain",
     "find_breakouts",
+    "forecast",
     "inspect_files",
     "latest_row",
+    "load",
     "load_network",
     "make_market",
     "make_table",
@@ -66,6 +80,7 @@ __all__ = [
     "predict",
     "read_config",
     "read_market",
+    "register",
     "run",
 ]
 

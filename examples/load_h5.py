@@ -1,7 +1,7 @@
 """Load the network from its HDF5 file: `python examples/load_h5.py artifacts/<run>`.
 
 The file holds architecture and weights. Its output is the raw logit of scaled features; what turns that into the
-probability of the report (the scaler, the prior) stands beside it in the artifact.
+probability of the report (the scaler, the priors) stands beside it in the artifact.
 """
 
 import sys
@@ -19,13 +19,13 @@ def main(folder: Path) -> None:
     network = keras.models.load_model(artifact.path("model.h5"), compile=False)
 
     features = np.zeros((1, len(artifact.features)), np.float32)  # unscaled, in the order of artifact.features
-    scaled = artifact.scaler.transform(features)
+    scaled = artifact.scalers["features"].transform(features)
     logit = network.predict({"features": scaled}, verbose=0)[:, 0]
-    prior = artifact.manifest.data["prior"]  # None when training.balance_classes was off
-    if prior is not None:
-        logit += np.log(prior / (1 - prior))
+    if artifact.priors is not None:  # None when training.balance_classes was off
+        lost, won = artifact.priors[0]
+        logit += np.log(won / lost)
     probability = 1 / (1 + np.exp(-logit))
-    print(f"probability {probability[0]:.6f}, take it: {bool(probability[0] >= artifact.threshold)}")
+    print(f"probability {probability[0]:.6f}, take it: {bool(probability[0] >= artifact.thresholds[0])}")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,10 @@ import keras
 from deepstack.layers.remat_scan import RematScan
 
 COLUMNS = ("index", "name", "type", "stack", "block", "parameters", "trainable_parameters", "output_width")
-COUNTED = (keras.layers.Dense, keras.layers.BatchNormalization, keras.layers.LayerNormalization)
 
 
 def architecture_rows(model: keras.Model) -> Iterator[dict[str, object]]:
-    """One row a counted layer (dense and normalisation layers), in the order data flows.
+    """One row a counted layer, one that holds weights of its own, in the order data flows.
 
     Args:
         model: built.
@@ -36,9 +35,11 @@ def architecture_rows(model: keras.Model) -> Iterator[dict[str, object]]:
                     "type": type(part).__name__,
                     "stack": layer.name if stacked else "",
                     "block": block if stacked else "",
-                    "parameters": part.count_params(),
-                    "trainable_parameters": sum(_size(v) for v in part.trainable_variables),
-                    "output_width": part.units if isinstance(part, keras.layers.Dense) else part.variables[0].shape[0],
+                    "parameters": sum(map(_size, _own(part))),
+                    "trainable_parameters": sum(map(_size, _own(part)[: len(part._trainable_variables)]))
+                    if part.trainable
+                    else 0,
+                    "output_width": _width(part),
                 }
 
 
@@ -63,7 +64,17 @@ def write_architecture(path: Path, model: keras.Model) -> int:
 
 
 def _counted(layer: keras.Layer) -> Iterator[keras.Layer]:
-    yield from (part for part in layer._flatten_layers() if isinstance(part, COUNTED))
+    yield from (part for part in layer._flatten_layers() if _own(part))
+
+
+def _own(layer: keras.Layer) -> list[keras.Variable]:
+    """Weights that no layer inside it holds, trainable ones first; counters and random states are none."""
+    return [v for v in (*layer._trainable_variables, *layer._non_trainable_variables) if "float" in v.dtype]
+
+
+def _width(layer: keras.Layer) -> int:
+    """Units, or columns of its first weight that has any; a recurrent cell's kernel has several times its units."""
+    return layer.units if hasattr(layer, "units") else next((v.shape[-1] for v in _own(layer) if len(v.shape)), 1)
 
 
 def _size(variable: keras.Variable) -> int:

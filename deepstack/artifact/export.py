@@ -1,8 +1,10 @@
-"""The SavedModel that TensorFlow Serving loads: unscaled features in, probability and decision out."""
+"""The SavedModel that TensorFlow Serving loads: unscaled features in, probabilities and decisions out."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,48 +13,57 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from deepstack.artifact.fold import folded_call
 from deepstack.artifact.warmup import write_warmup
+from deepstack.features.scale import scaler_constants
+from deepstack.models.heads import Head
 
 CONSTANT_LIMIT_BYTES = 1_000_000_000
 """Weights up to here become constants of the graph, which protobuf limits to 2 GB; larger models keep variables."""
 
+RAW = "raw"
+"""What the network's own output is called among those of its layers."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Decision:
-    """What turns scaled features' logit into a decision on unscaled features.
+    """What turns unscaled features into a decision, apart from the network.
 
     Attributes:
-        low, high, mean, scale: float32 [features]; scaled = (clip(x, low, high) − mean) / scale.
-        prior: share of winners that balanced training has hidden; the logit moves by log(prior / (1 − prior)). None
-            when training was not balanced.
-        threshold: a trade is taken from this probability on.
+        scalers: input → fitted pipeline; an input without one reaches the network as it is.
+        head: what the network's outputs mean.
+        priors: [outputs, classes], shares that balanced training has hidden; None when it was not balanced.
+        thresholds: [outputs], of the probability of winning, or of |P(buy) − P(sell)|.
     """
 
-    low: np.ndarray
-    high: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
-    prior: float | None
-    threshold: float
-
-    @property
-    def offset(self) -> float:
-        """What is added to the logit."""
-        return 0.0 if self.prior is None else math.log(self.prior / (1.0 - self.prior))
+    scalers: Mapping[str, Any]
+    head: Head
+    priors: np.ndarray | None
+    thresholds: tuple[float, ...]
 
 
-def export_saved_model(folder: Path, model: keras.Model, decision: Decision, examples: np.ndarray, name: str) -> None:
+def export_saved_model(
+    folder: Path,
+    model: keras.Model,
+    decision: Decision,
+    examples: Mapping[str, np.ndarray],
+    name: str,
+    shows: Mapping[str, str] | None = None,
+) -> None:
     """Write `folder` as one version of a servable: `saved_model.pb`, `variables/`, `assets.extra/`.
 
-    `serving_default` takes `features`, float32 [batch, features], unscaled, in the order of the feature list, and
-    returns `probability` float32 [batch] and `decision` bool [batch]. It is float32 whatever the training precision. A
-    row with a value that is not finite has probability NaN and decision False.
+    `serving_default` takes the model's inputs, `features` float32 [batch, …, features] and any others, unscaled, in the
+    order of the feature list. For a binary head it returns `probability` float32 [batch] and `decision` bool [batch];
+    else `probability` float32 [batch, outputs, classes], `confidence` float32 [batch, outputs], the largest of them,
+    `prediction` int32 [batch, outputs], its class, and `decision` int32 [batch, outputs], -1 sell, 0 nothing, 1 buy.
+    A head with a variance adds `aleatoric` float32 [batch, outputs], in R². It is float32 whatever the training
+    precision. A sample with a value that is not finite has probability NaN and decides for nothing.
 
     Args:
         folder: `serving/<name>/<version>`; made here.
-        model: trained, functional, one input `features`.
-        decision: scaling, prior and threshold, which go into the graph.
-        examples: float32 [rows, features], real unscaled rows for warm-up.
+        model: trained, functional.
+        decision: scaling, head, priors and thresholds, which go into the graph.
+        examples: input → real unscaled samples for warm-up.
         name: the servable's name, written into the warm-up requests.
+        shows: output → layer, further outputs that tell how an answer came about: attention, a gate, recalled episodes.
     """
     module = tf.Module()
     module.held = []
@@ -64,20 +75,20 @@ def export_saved_model(folder: Path, model: keras.Model, decision: Decision, exa
         module.held.append(tf.Variable(weight, trainable=False))
         return module.held[-1]
 
-    network = folded_call(model, hold)
-    low, high, mean, scale = (tf.constant(v) for v in (decision.low, decision.high, decision.mean, decision.scale))
-    offset, threshold = tf.constant(decision.offset, tf.float32), tf.constant(decision.threshold, tf.float32)
+    shown = {key: model.get_layer(layer).output for key, layer in (shows or {}).items()}
+    network = folded_call(keras.Model(model.input, {RAW: model.output, **shown}), hold)
+    scales = {key: [tf.constant(v) for v in scaler_constants(scaler)] for key, scaler in decision.scalers.items()}
+    specs = {key: tf.TensorSpec(tensor.shape, tensor.dtype, name=key) for key, tensor in model.input.items()}
 
-    @tf.function(
-        input_signature=[tf.TensorSpec((None, model.inputs[0].shape[-1]), tf.float32, name="features")], autograph=False
-    )
-    def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        scaled = (tf.clip_by_value(features, low, high) - mean) / scale
-        logit = tf.reshape(tf.cast(network({"features": scaled}), tf.float32), [-1])
-        # A ReLU turns NaN into 0, so a missing value would come out as a plausible probability.
-        known = tf.reduce_all(tf.math.is_finite(features), axis=1)
-        probability = tf.where(known, tf.sigmoid(logit + offset), math.nan)
-        return {"probability": probability, "decision": probability >= threshold}
+    @tf.function(input_signature=[specs], autograph=False)
+    def serve(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        scaled, known = dict(inputs), tf.constant(True)
+        for key, (low, high, mean, scale) in scales.items():
+            scaled[key] = (tf.clip_by_value(inputs[key], low, high) - mean) / scale
+            # A ReLU turns NaN into 0, so a missing value would come out as a plausible probability.
+            known &= tf.reduce_all(tf.math.is_finite(inputs[key]), axis=list(range(1, len(inputs[key].shape))))
+        outputs = {key: tf.cast(value, tf.float32) for key, value in network(scaled).items()}
+        return _answers(outputs.pop(RAW), known, decision) | outputs
 
     concrete = serve.get_concrete_function()
     if constant:
@@ -89,13 +100,35 @@ def export_saved_model(folder: Path, model: keras.Model, decision: Decision, exa
     write_warmup(folder / "assets.extra", name, examples)
 
 
+def _answers(raw: tf.Tensor, known: tf.Tensor, decision: Decision) -> dict[str, tf.Tensor]:
+    head = decision.head
+    offset = tf.constant(head.prior_offset(decision.priors), tf.float32)
+    thresholds = tf.constant(decision.thresholds, tf.float32)
+    probability = tf.where(known[:, None, None], head.probabilities(raw, offset), math.nan)
+    _, variance = head.split(raw)
+    more = {} if variance is None else {"aleatoric": variance[..., 0]}
+    if head.kind == "binary":
+        won = probability[:, 0, 1]
+        return {"probability": won, "decision": won >= thresholds[0], **{k: v[:, 0] for k, v in more.items()}}
+    lean = probability[..., -1] - probability[..., 0]
+    taken = tf.abs(lean) >= thresholds
+    return {
+        "probability": probability,
+        "confidence": tf.reduce_max(probability, axis=-1),
+        "prediction": tf.argmax(probability, axis=-1, output_type=tf.int32),
+        "decision": tf.where(taken, tf.where(lean >= 0.0, 1, -1), 0),
+        **more,
+    }
+
+
 def _frozen(concrete: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.GenericFunction:
     """The same function with every weight a constant, under the same names."""
     frozen = convert_variables_to_constants_v2(concrete)
     names = sorted(concrete.structured_outputs)
+    (specs,) = concrete.structured_input_signature[0]
 
-    @tf.function(input_signature=list(concrete.structured_input_signature[0]), autograph=False)
-    def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(names, tf.nest.flatten(frozen(features)), strict=True))
+    @tf.function(input_signature=[specs], autograph=False)
+    def serve(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return dict(zip(names, tf.nest.flatten(frozen(*tf.nest.flatten(inputs))), strict=True))
 
     return serve

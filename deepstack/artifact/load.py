@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from deepstack.artifact.manifest import Manifest, altered, verify_manifest
 from deepstack.config.read import config_from_tree
@@ -23,16 +24,22 @@ class Artifact:
         manifest: the verified record.
         config: the run's config.
         features: names of the model's inputs, in order.
-        scaler: the fitted scaler of those inputs.
-        threshold: probability from which a candidate trade is taken.
+        scalers: input → its fitted scaler.
+        thresholds: of each output, where a position is taken from.
     """
 
     folder: Path
     manifest: Manifest
     config: RunConfig
     features: tuple[str, ...]
-    scaler: Any
-    threshold: float
+    scalers: dict[str, Any]
+    thresholds: tuple[float, ...]
+
+    @property
+    def priors(self) -> np.ndarray | None:
+        """[outputs, classes], shares that balanced training has hidden; None when it was not balanced."""
+        priors = self.manifest.data["priors"]
+        return None if priors is None else np.array(priors)
 
     def path(self, suffix: str) -> Path:
         """`<folder>/<config name>_<suffix>`, as in `path("model.h5")`."""
@@ -48,18 +55,19 @@ def open_artifact(folder: Path) -> Artifact:
     """
     manifest = verify_manifest(folder)
     config = config_from_tree(manifest.config, str(folder / "manifest.json"))
-    threshold = load_pickle(folder, manifest, f"{config.name}_threshold.pkl")
+    stored = load_pickle(folder, manifest, f"{config.name}_threshold.pkl")
     try:
-        threshold = float(threshold)
+        thresholds = tuple(float(value) for value in np.atleast_1d(stored))
     except (TypeError, ValueError) as error:
         raise ArtifactError(
             str(folder / f"{config.name}_threshold.pkl"),
-            expected="one number",
-            received=type(threshold).__name__,
+            expected="one number an output",
+            received=type(stored).__name__,
             remedy="the run again",
         ) from error
     scaler = load_pickle(folder, manifest, f"{config.name}_scaler.pkl")
-    return Artifact(folder, manifest, config, manifest.features, scaler, threshold)
+    scalers = scaler if isinstance(scaler, dict) else {"features": scaler}
+    return Artifact(folder, manifest, config, manifest.features, scalers, thresholds)
 
 
 def load_pickle(folder: Path, manifest: Manifest, name: str) -> Any:

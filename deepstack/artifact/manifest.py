@@ -17,7 +17,7 @@ from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "scipy")
 
 

@@ -4,9 +4,9 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from deepstack.artifact.architecture import write_architecture
 from deepstack.artifact.atomic import disk_errors
 from deepstack.artifact.export import Decision, export_saved_model
-from deepstack.features.scale import scaler_constants
+from deepstack.models.inputs import BASE
 
 COPIES_ON_DISK = 5
 """Of the weights: `.keras` with the copy Keras makes while writing it, `.h5`, and the SavedModel with some room."""
@@ -31,26 +31,23 @@ class Trained:
 
     Attributes:
         model: the network with its best weights.
-        features: names of its inputs, in order.
-        scaler: scikit-learn pipeline fitted on the training slice.
-        prior: share of winners that balanced training has hidden; None when it was not balanced.
-        threshold: probability from which a trade is taken.
+        features: names of the columns of its inputs, in order.
+        decision: scaling, head, priors and thresholds.
+        shows: further output of the servable → layer of the network.
     """
 
     model: keras.Model
     features: tuple[str, ...]
-    scaler: Any
-    prior: float | None
-    threshold: float
-
-    @property
-    def decision(self) -> Decision:
-        """Scaling, prior and threshold as the exported graph holds them."""
-        return Decision(*scaler_constants(self.scaler), self.prior, self.threshold)
+    decision: Decision
+    shows: Mapping[str, str] = field(default_factory=dict)
 
 
 def save_files(
-    folder: Path, name: str, trained: Trained, feature_rows: Sequence[dict[str, Any]], examples: np.ndarray
+    folder: Path,
+    name: str,
+    trained: Trained,
+    feature_rows: Sequence[dict[str, Any]],
+    examples: Mapping[str, np.ndarray],
 ) -> int:
     """Write model, features, scaler, threshold, architecture and the servable version 1.
 
@@ -59,7 +56,7 @@ def save_files(
         name: prefix of the files and name of the servable.
         trained: what to write.
         feature_rows: one dict a feature, for `<name>_features.csv`.
-        examples: float32 [rows, features], unscaled, for the servable's warm-up.
+        examples: input → unscaled samples, for the servable's warm-up.
 
     Returns:
         Number of counted layers.
@@ -75,10 +72,12 @@ def save_files(
         with _legacy_format_accepted():
             trained.model.save(folder / f"{name}_model.h5", include_optimizer=False)
         pd.DataFrame(feature_rows).to_csv(folder / f"{name}_features.csv", index=False)
-        joblib.dump(trained.scaler, folder / f"{name}_scaler.pkl")
-        joblib.dump(float(trained.threshold), folder / f"{name}_threshold.pkl")
+        scalers, thresholds = trained.decision.scalers, trained.decision.thresholds
+        joblib.dump(scalers[BASE] if len(scalers) == 1 else dict(scalers), folder / f"{name}_scaler.pkl")
+        joblib.dump(thresholds[0] if len(thresholds) == 1 else list(thresholds), folder / f"{name}_threshold.pkl")
         layers = write_architecture(folder / f"{name}_architecture.csv", trained.model)
-        export_saved_model(folder / "serving" / name / "1", trained.model, trained.decision, examples, name)
+        servable = folder / "serving" / name / "1"
+        export_saved_model(servable, trained.model, trained.decision, examples, name, trained.shows)
     return layers
 
 

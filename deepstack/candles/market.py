@@ -44,3 +44,8 @@ class Candles:
 
 Market = dict[str, Candles]
 """Symbol → Candles; all symbols share one bar interval."""
+
+
+def as_market(candles: Market | Candles) -> Market:
+    """A market of one symbol, or the market given."""
+    return {candles.symbol: candles} if isinstance(candles, Candles) else candles

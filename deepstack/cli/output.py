@@ -38,6 +38,22 @@ def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
         )
 
 
+def check_folder(path: Path) -> None:
+    """Refuse, before any work is done, a folder that could not be made or written to at the end of it.
+
+    Raises:
+        DeepstackError: a file stands there, or the folder around it is missing or may not be written to.
+    """
+    place = path if path.exists() else path.absolute().parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise DeepstackError(
+            f"--out {path}",
+            expected="a folder you may write to, or a new one in such a folder",
+            received=f"{place}, {'a file' if place.is_file() else 'read-only' if place.exists() else 'missing'}",
+            remedy="another place",
+        )
+
+
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write CSV or Parquet by the suffix of `path`, without the index, in one step.
 

@@ -16,28 +16,35 @@ def predict(
     artifact: options.ArtifactFolder,
     data: options.RequiredData,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Table to write: .csv or .parquet.")],
+    mc_passes: Annotated[
+        int, typer.Option("--mc-passes", min=0, max=10_000, help="Passes with dropout on; adds the column epistemic.")
+    ] = 0,
     repair: options.Repair = None,
 ) -> None:
-    """Score the trades in candles.
+    """Answer at every decision in candles.
 
-    One row a candidate trade: its probability of winning and the decision of a finished artifact.
+    One row a decision and horizon: probabilities, prediction, confidence, uncertainty where the artifact knows it, the
+    decision at its threshold and a position size.
 
     \b
     Examples:
       deepstack predict artifacts/my_run --data candles/ --out signals.csv
       deepstack predict artifacts/my_run --data BTCUSDT-1h.csv --out signals.parquet
+      deepstack predict artifacts/my_run --data BTCUSDT-1h.csv --out signals.csv --mc-passes 30
     """
     check_output(out, (".csv", ".parquet"))
     from deepstack.artifact.load import open_artifact
 
     opened = open_artifact(artifact)
     with quiet_import():
-        from deepstack.pipeline.predict import predict_and_count
+        from deepstack.pipeline.predict import Predictor
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
-        table, in_warmup = predict_and_count(artifact, market)
+        table, unseen = Predictor(opened).predict_and_count(market, mc_passes=mc_passes)
     write_table(table, out)
     print(f"{len(table):,} rows: {out}")
-    if in_warmup:
-        print(f"{in_warmup:,} more breakouts lie in the features' warm-up: no row; earlier candles would cover it")
+    if unseen:
+        print(
+            f"{unseen:,} more decisions lie in the features' warm-up or after a gap: no row; earlier candles may help"
+        )

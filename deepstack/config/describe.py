@@ -52,7 +52,8 @@ def accepts(field: FieldInfo) -> str:
     if inner is not None:
         return "a section of keys and values"
     pattern = next((rule.pattern for rule in field.metadata if getattr(rule, "pattern", None)), None)
-    return _words(field.annotation, _limits(field.metadata), pattern)
+    words = _words(field.annotation, _limits(field.metadata), pattern)
+    return f"{words}, not empty" if any(getattr(rule, "min_length", None) for rule in field.metadata) else words
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ class FeaturesConfig(Room):
 
     groups: tuple[str, ...] = Field((), description="feature groups to use; none means every group the data allows")
     exclude: tuple[str, ...] = Field((), description="feature names to leave out")
+    keep: tuple[str, ...] = Field((), description="feature names that no selection may drop")
     clip_quantile: float = Field(
         0.001, ge=0.0, lt=0.5, description="each tail of the training distribution beyond this is clipped"
     )

@@ -1,15 +1,39 @@
-"""What a trade is and when it counts as won."""
+"""What a sample is and what is asked about it: a breakout trade that may be won, or the move over some horizons."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from deepstack.config._room import Room
 
 
-class LabelsConfig(Room):
-    """Donchian breakout trades with an ATR stop, a target in R and a maximum holding time."""
+class HorizonsConfig(Room):
+    """Sell, hold or buy over several horizons at once, asked at every bar; for `labels.kind: horizons`."""
 
+    lengths: tuple[str, ...] = Field(
+        ("5min", "15min", "60min"), min_length=1, description="horizons, each a multiple of the bar interval"
+    )
+    weights: tuple[Annotated[float, Field(gt=0.0, le=1e6)], ...] = Field(
+        (), description="weight of each horizon in the loss; none means equal weights"
+    )
+    dead_band: float = Field(
+        0.5,
+        ge=0.0,
+        le=100.0,
+        description="a move of fewer trailing standard deviations over the horizon counts as hold",
+    )
+    volatility_bars: int = Field(
+        240, ge=10, le=1_000_000, description="trailing bars that this deviation is estimated on"
+    )
+    every_bars: int = Field(1, ge=1, le=1_000_000, description="take a sample at every so-many-th bar of the clock")
+
+
+class LabelsConfig(Room):
+    """Donchian breakout trades with an ATR stop, a target in R and a maximum holding time; or moves over horizons."""
+
+    kind: Literal["breakout", "horizons"] = Field(
+        "breakout", description="breakout: is a breakout trade won; horizons: which way does the price move"
+    )
     direction: Literal["both", "long", "short"] = Field("both", description="which breakouts are candidates")
     channel_bars: int = Field(
         20, ge=2, le=1_000_000, description="bars of the Donchian channel that must be broken by the close"
@@ -26,3 +50,4 @@ class LabelsConfig(Room):
     slippage_bps: float = Field(
         2.0, ge=0.0, le=10_000.0, description="slippage a side, basis points of the traded price"
     )
+    horizons: HorizonsConfig = HorizonsConfig()

@@ -8,6 +8,7 @@ from deepstack.config.evaluation import EvaluationConfig
 from deepstack.config.features import FeaturesConfig
 from deepstack.config.labels import LabelsConfig
 from deepstack.config.model import ModelConfig
+from deepstack.config.samples import SamplesConfig
 from deepstack.config.split import SplitConfig
 from deepstack.config.training import TrainingConfig
 
@@ -23,6 +24,7 @@ class RunConfig(Room):
     features: FeaturesConfig = FeaturesConfig()
     labels: LabelsConfig = LabelsConfig()
     split: SplitConfig = SplitConfig()
+    samples: SamplesConfig = SamplesConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

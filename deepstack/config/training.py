@@ -33,7 +33,9 @@ class TrainingConfig(Room):
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "auto", description="auto: mixed where the GPU computes in half precision, float32 otherwise"
     )
-    jit_compile: bool = Field(True, description="compile the training step with XLA")
+    jit_compile: bool | Literal["auto"] = Field(
+        "auto", description="compile the training step with XLA; auto: where that was measured to be faster"
+    )
     optimizer: Literal["adam", "adamw", "lamb", "lion", "sgd"] = Field(
         "adamw", description="what turns gradients into steps"
     )
@@ -43,7 +45,16 @@ class TrainingConfig(Room):
     clip_norm: float | None = Field(
         1.0, gt=0.0, le=1e6, description="global norm the gradient is clipped to, after the all-reduce"
     )
-    label_smoothing: float = Field(0.0, ge=0.0, lt=0.5, description="share of the label moved to the other class")
+    loss: Literal["cross_entropy", "focal", "trading"] = Field(
+        "cross_entropy",
+        description="focal: cross-entropy that looks away from easy samples, at the price of calibration; "
+        "trading: the expected result after costs",
+    )
+    focal_gamma: float = Field(2.0, ge=0.0, le=100.0, description="focal: power of the wrong classes' probability")
+    direction_penalty: float = Field(
+        1.0, ge=0.0, le=1e6, description="trading: weight of the cross-entropy that keeps the direction right"
+    )
+    label_smoothing: float = Field(0.0, ge=0.0, lt=0.5, description="share of the label moved to all classes alike")
     balance_classes: bool = Field(
         True, description="weigh both classes equally in the loss and correct the probabilities back"
     )
@@ -55,6 +66,9 @@ class TrainingConfig(Room):
         1, ge=1, le=1_000_000, description="batches whose gradients are averaged before a step"
     )
     epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training samples, at most")
+    pretrain_epochs: int = Field(
+        2, ge=1, le=1_000_000, description="epochs of next-step learning before the head's, for a generative model"
+    )
     early_stopping_epochs: int = Field(
         4, ge=1, le=1_000_000, description="epochs without a better validation loss before training ends"
     )

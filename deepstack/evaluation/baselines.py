@@ -1,4 +1,4 @@
-"""The models a network must beat: nothing at all, a linear model, a forest and boosted trees, on the same samples."""
+"""The models a network must beat: nothing at all, a linear model, a forest and boosted trees, on the same task."""
 
 import warnings
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from deepstack.config.evaluation import Baseline, EvaluationConfig
 from deepstack.errors import DataError
-from deepstack.labels.weights import correct_prior
+from deepstack.labels.weights import correct_priors
 from deepstack.progress import Progress, no_progress
 
 INVERSE_L2 = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -20,10 +20,10 @@ INVERSE_L2 = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities of winning, corrected to the prior, of one model.
+    """Class probabilities of one model, corrected to the priors.
 
     Attributes:
-        validation, test: float64 [trades of the slice].
+        validation, test: float64 [samples of the slice, classes], or [samples] of one class alone.
         chosen: what the fit settled on by the validation slice, by name; empty when nothing was to be chosen.
     """
 
@@ -31,97 +31,82 @@ class Predictions:
     test: np.ndarray
     chosen: dict[str, float] = field(default_factory=dict)
 
+    def of_class(self, k: int) -> "Predictions":
+        """The probabilities of one class."""
+        return Predictions(self.validation[:, k], self.test[:, k], self.chosen)
+
 
 @dataclass(frozen=True)
-class _Samples:
-    """What every baseline is fitted on.
+class Task:
+    """What every baseline is fitted on: one output of the labels.
 
     Attributes:
-        x_train, x_validation, x_test: float32 [rows, features], scaled.
-        won_train, won_validation: bool [rows].
-        weight_train: float64 [rows], mean about 1.
-        prior: share of winners that the weights have balanced away; None when they balance nothing.
-        seed: of everything random.
-    """
-
-    x_train: np.ndarray
-    won_train: np.ndarray
-    weight_train: np.ndarray
-    x_validation: np.ndarray
-    won_validation: np.ndarray
-    x_test: np.ndarray
-    prior: float | None
-    seed: int
-
-    def correct(self, probability: np.ndarray) -> np.ndarray:
-        """A probability learnt under the weights, corrected to the prior."""
-        values = np.asarray(probability, dtype=np.float64)
-        return values if self.prior is None else np.asarray(correct_prior(values, self.prior), dtype=np.float64)
-
-    def predictions(self, predict: Callable[[np.ndarray], np.ndarray], **chosen: float) -> Predictions:
-        """Both slices through `predict` (rows → probabilities of lost and won), corrected."""
-        validation, test = (self.correct(predict(x)[:, 1]) for x in (self.x_validation, self.x_test))
-        return Predictions(validation, test, chosen)
-
-
-def fit_baselines(
-    x_train: np.ndarray,
-    won_train: np.ndarray,
-    weight_train: np.ndarray,
-    x_validation: np.ndarray,
-    won_validation: np.ndarray,
-    x_test: np.ndarray,
-    config: EvaluationConfig,
-    *,
-    seed: int,
-    prior: float | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Predictions]:
-    """Fit every baseline of the config on the training slice and predict validation and test.
-
-    Args:
         x_train, x_validation, x_test: float32 [rows, features], scaled as for the network.
-        won_train, won_validation: bool [rows]; validation chooses the strength of regularisation and where to stop.
-        weight_train: float64 [rows], the very weights the network is trained with.
-        config: which baselines.
-        seed: of everything random; the result does not depend on the number of cores.
-        prior: share of winners in training if the weights balance the classes, to correct the probabilities back;
-            None if they do not.
-        progress: told as each baseline is done.
-
-    Returns:
-        Name → predictions, in the order of the config.
+        codes_train, codes_validation: int [rows], class of each; validation chooses the strength of regularisation and
+            where to stop.
+        weight_train: float64 [rows], mean about 1, the very weights the network is trained with.
+        priors: float64 [classes], shares that the weights have balanced away; None when they balance nothing.
+        seed: of everything random.
 
     Raises:
         DataError: shapes that do not match, values that are not finite, or one class only in training.
     """
-    samples = _Samples(
-        x_train,
-        np.asarray(won_train, dtype=bool),
-        np.asarray(weight_train, dtype=np.float64),
-        x_validation,
-        np.asarray(won_validation, dtype=bool),
-        x_test,
-        prior,
-        seed,
-    )
-    _check(samples)
+
+    x_train: np.ndarray
+    codes_train: np.ndarray
+    weight_train: np.ndarray
+    x_validation: np.ndarray
+    codes_validation: np.ndarray
+    x_test: np.ndarray
+    priors: np.ndarray | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """int [classes]."""
+        return np.unique(self.codes_train)
+
+    def predictions(self, predict: Callable[[np.ndarray], np.ndarray], **chosen: float) -> Predictions:
+        """Both slices through `predict` (rows → class probabilities under the weights), corrected."""
+        priors = np.ones(len(self.classes)) if self.priors is None else self.priors  # float32 rows sum to 1 only nearly
+        given = (np.asarray(predict(x), dtype=np.float64) for x in (self.x_validation, self.x_test))
+        validation, test = (correct_priors(probability, priors) for probability in given)
+        return Predictions(validation, test, chosen)
+
+
+def fit_baselines(
+    plain: Task, lagged: Task, config: EvaluationConfig, *, progress: Progress | None = None
+) -> dict[str, Predictions]:
+    """Fit every baseline of the config on the training slice and predict validation and test.
+
+    Args:
+        plain: the samples as one bar shows them; for the line.
+        lagged: the same with bars before it, where the network sees a window; for the trees.
+        config: which baselines.
+        progress: told as each baseline is done.
+
+    Returns:
+        Name → predictions, in the order of the config; they do not depend on the number of cores.
+    """
     report = progress or no_progress
     fitted: dict[str, Predictions] = {}
     for done, name in enumerate(config.baselines):
         report("baselines", done, len(config.baselines), name)
-        fitted[name] = _FITS[name](samples)
+        fitted[name] = _FITS[name](lagged if name in _TREES else plain)
     report("baselines", len(config.baselines), len(config.baselines), "done")
     return fitted
 
 
-def _take_all(samples: _Samples) -> Predictions:
-    """Every trade has the same probability: the share of winners in training."""
-    share = float(np.average(samples.won_train, weights=samples.weight_train))
-    return samples.predictions(lambda x: np.tile([1.0 - share, share], (len(x), 1)))
+def _take_all(task: Task) -> Predictions:
+    """Every sample has the same probabilities: the shares of the classes in training."""
+    shares = np.bincount(task.codes_train, weights=task.weight_train) / task.weight_train.sum()
+    return task.predictions(lambda x: np.tile(shares, (len(x), 1)))
 
 
-def _logistic(samples: _Samples) -> Predictions:
+def _logistic(task: Task) -> Predictions:
     """L2-regularised logistic regression, its strength chosen by log-loss on validation."""
     model = LogisticRegression(solver="lbfgs", max_iter=200, warm_start=True)
     candidates = []
@@ -130,12 +115,12 @@ def _logistic(samples: _Samples) -> Predictions:
         with warnings.catch_warnings():
             # Weak regularisation of correlated features converges slowly; validation judges wherever it has got to.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(samples.x_train, samples.won_train, sample_weight=samples.weight_train)
-        candidates.append(samples.predictions(model.predict_proba, inverse_l2=inverse_l2))
-    return min(candidates, key=lambda one: log_loss(samples.won_validation, one.validation, labels=[False, True]))
+            model.fit(task.x_train, task.codes_train, sample_weight=task.weight_train)
+        candidates.append(task.predictions(model.predict_proba, inverse_l2=inverse_l2))
+    return min(candidates, key=lambda one: log_loss(task.codes_validation, one.validation, labels=task.classes))
 
 
-def _random_forest(samples: _Samples) -> Predictions:
+def _random_forest(task: Task) -> Predictions:
     """Breiman 2001, with leaves large enough that their shares mean something."""
     model = RandomForestClassifier(
         n_estimators=100,
@@ -144,15 +129,15 @@ def _random_forest(samples: _Samples) -> Predictions:
         max_features="sqrt",
         max_samples=0.5,
         n_jobs=-1,
-        random_state=samples.seed,
+        random_state=task.seed,
     )
-    model.fit(samples.x_train, samples.won_train, sample_weight=samples.weight_train)
+    model.fit(task.x_train, task.codes_train, sample_weight=task.weight_train)
     # Threads would add the trees' votes in any order, and the last bit would differ from run to run.
     model.set_params(n_jobs=1)
-    return samples.predictions(model.predict_proba)
+    return task.predictions(model.predict_proba)
 
 
-def _gradient_boosting(samples: _Samples) -> Predictions:
+def _gradient_boosting(task: Task) -> Predictions:
     """Histogram gradient boosting, stopped by log-loss on the validation slice."""
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
@@ -164,27 +149,27 @@ def _gradient_boosting(samples: _Samples) -> Predictions:
         max_bins=63,
         early_stopping=True,
         n_iter_no_change=15,
-        random_state=samples.seed,
+        random_state=task.seed,
     )
     model.fit(
-        samples.x_train,
-        samples.won_train,
-        sample_weight=samples.weight_train,
-        X_val=samples.x_validation,
-        y_val=samples.won_validation,
-        sample_weight_val=_validation_weight(samples),
+        task.x_train,
+        task.codes_train,
+        sample_weight=task.weight_train,
+        X_val=task.x_validation,
+        y_val=task.codes_validation,
+        sample_weight_val=_validation_weight(task),
     )
-    return samples.predictions(model.predict_proba, iterations=float(model.n_iter_))
+    return task.predictions(model.predict_proba, iterations=float(model.n_iter_))
 
 
-def _validation_weight(samples: _Samples) -> np.ndarray:
+def _validation_weight(task: Task) -> np.ndarray:
     """The training balance on the validation slice: a loss with another balance would stop at the wrong moment."""
-    if samples.prior is None:
-        return np.ones(len(samples.won_validation))
-    return np.where(samples.won_validation, 0.5 / samples.prior, 0.5 / (1.0 - samples.prior))
+    if task.priors is None:
+        return np.ones(len(task.codes_validation))
+    return 1.0 / (len(task.priors) * task.priors[task.codes_validation])
 
 
-_FITS: dict[Baseline, Callable[[_Samples], Predictions]] = {
+_FITS: dict[Baseline, Callable[[Task], Predictions]] = {
     "take_all": _take_all,
     "logistic": _logistic,
     "random_forest": _random_forest,
@@ -192,9 +177,12 @@ _FITS: dict[Baseline, Callable[[_Samples], Predictions]] = {
 }
 
 
-def _check(samples: _Samples) -> None:
-    rows = (len(samples.x_train), len(samples.x_validation), len(samples.x_test))
-    given = (len(samples.won_train), len(samples.weight_train), len(samples.won_validation))
+_TREES = ("random_forest", "gradient_boosting")
+
+
+def _check(task: Task) -> None:
+    rows = (len(task.x_train), len(task.x_validation), len(task.x_test))
+    given = (len(task.codes_train), len(task.weight_train), len(task.codes_validation))
     if 0 in rows or given != (rows[0], rows[0], rows[1]):
         raise DataError(
             "baselines",
@@ -202,11 +190,11 @@ def _check(samples: _Samples) -> None:
             received=f"{rows} rows in train, validation and test, {given} labels, weights and validation labels",
             remedy="pass the slices of one split",
         )
-    if samples.won_train.all() or not samples.won_train.any():
+    if len(task.classes) < 2:
         raise DataError(
-            "baselines", expected="winners and losers in training", received="one class", remedy="use a longer history"
+            "baselines", expected="several classes in training", received="one", remedy="use a longer history"
         )
-    for name, x in (("train", samples.x_train), ("validation", samples.x_validation), ("test", samples.x_test)):
+    for name, x in (("train", task.x_train), ("validation", task.x_validation), ("test", task.x_test)):
         if not np.isfinite(x).all():
             raise DataError(
                 f"baselines, {name} features",

@@ -8,10 +8,14 @@ from matplotlib.figure import Figure
 
 from deepstack.candles.market import Market
 from deepstack.config.evaluation import EvaluationConfig
+from deepstack.config.labels import LabelsConfig
 from deepstack.evaluation import plots
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.equity import equity_curve, mark_trades
 from deepstack.evaluation.judge import Judgement
+from deepstack.evaluation.judge_moves import Asked, HorizonJudgement
+from deepstack.evaluation.moves import conviction, trades_of
+from deepstack.labels.horizons import CLASSES
 
 
 def report_figures(
@@ -53,6 +57,42 @@ def report_figures(
     }
     if history is not None and len(history):
         figures["loss"] = plots.loss_curves(history)
+    if importance:
+        figures["importance"] = plots.importance(importance)
+    return figures
+
+
+def move_figures(
+    judged: Mapping[str, HorizonJudgement],
+    models: Mapping[str, Mapping[str, Predictions]],
+    test: Asked,
+    market: Market,
+    config: EvaluationConfig,
+    labels: LabelsConfig,
+    *,
+    seed: int,
+    history: pd.DataFrame,
+    importance: Mapping[str, float] | None = None,
+) -> dict[str, Figure]:
+    """The figures of a model of moves: confusion and coverage of each horizon, loss, importance.
+
+    Args:
+        judged, models, test, market, config, labels, seed: what the judgement was made from, and what it was.
+        history: rows of training.csv.
+        importance: feature group → drop in AUC; without it there is no figure of it.
+    """
+    figures = {}
+    for number, (horizon, judgement) in enumerate(judged.items()):
+        network = models[horizon]["network"].test
+        trades = trades_of(test.samples, horizon, network, labels)
+        taken = judgement.thresholds["network"].take(conviction(network))
+        coverage = plots.win_rate_against_coverage(
+            trades, conviction(network), None, float(taken.mean()), config.bootstrap_resamples, seed
+        )
+        figures[f"confusion_{horizon}"] = plots.confusion(judgement.blocks["network"]["confusion"], CLASSES, horizon)
+        figures[f"calibration_{horizon}"] = plots.class_calibration(test.codes[:, number], network, CLASSES, horizon)
+        figures[f"coverage_{horizon}"] = coverage
+    figures["loss"] = plots.loss_curves(history)
     if importance:
         figures["importance"] = plots.importance(importance)
     return figures

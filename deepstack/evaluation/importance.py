@@ -5,17 +5,16 @@ group stand in for each other, so that shuffling one alone would call every one 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from deepstack.evaluation.classification import ranking_auc
 from deepstack.progress import Progress, no_progress
 
 
 def group_importance(
-    predict: Callable[[np.ndarray], np.ndarray],
-    x: np.ndarray,
-    won: np.ndarray,
+    score: Callable[[dict[str, np.ndarray], np.ndarray], float | None],
+    inputs: Mapping[str, Any],
     groups: Mapping[str, Sequence[int]],
     *,
     rows: int,
@@ -26,22 +25,26 @@ def group_importance(
     """Drop in AUC when the columns of a group are shuffled together, largest first.
 
     Args:
-        predict: [rows, features] → probability [rows]; called once and once more for each group and repeat.
-        x: float32 [test rows, features].
-        won: bool [test rows].
+        score: (inputs of some samples, their positions) → AUC, None where a class is absent; called once and once more
+            for each group and repeat.
+        inputs: name → [samples, …, features], arrays or what gathers them by index; others have fewer columns and are
+            left as they are.
         groups: name → column numbers.
-        rows: at most so many test rows are used, drawn at random.
+        rows: at most so many samples are used, drawn at random.
         seed: of the draw and the shuffles.
         repeats: shuffles averaged for each group.
         progress: told as each group is done.
 
     Returns:
-        Group → mean drop in AUC (about 0: not used; negative: noise or harm); None when the rows hold one class only.
+        Group → mean drop in AUC (about 0: not used; negative: noise or harm); None when a class is absent.
     """
     random = np.random.default_rng(seed)
-    chosen = np.sort(random.permutation(len(x))[:rows])
-    x, won = np.array(x[chosen]), won[chosen]
-    baseline = ranking_auc(won, predict(x))
+    count = len(next(iter(inputs.values())))
+    chosen = np.sort(random.permutation(count)[:rows])
+    x = {name: np.array(values[chosen]) for name, values in inputs.items()}
+    width = 1 + max(max(columns) for columns in groups.values())
+    shuffled = [values for values in x.values() if values.shape[-1] >= width and values.dtype == np.float32]
+    baseline = score(x, chosen)
     if baseline is None:
         return None
     report = progress or no_progress
@@ -49,12 +52,15 @@ def group_importance(
     for done, (name, columns) in enumerate(groups.items()):
         report("importance", done, len(groups), name)
         own = list(columns)
-        intact = x[:, own]
+        intact = [values[..., own] for values in shuffled]
         losses = []
         for _ in range(repeats):
-            x[:, own] = intact[random.permutation(len(x))]
-            losses.append(baseline - (ranking_auc(won, predict(x)) or 0.0))
-        x[:, own] = intact
+            order = random.permutation(len(chosen))
+            for values, kept in zip(shuffled, intact, strict=True):
+                values[..., own] = kept[order]
+            losses.append(baseline - (score(x, chosen) or 0.0))
+        for values, kept in zip(shuffled, intact, strict=True):
+            values[..., own] = kept
         drops[name] = float(np.mean(losses))
     report("importance", len(groups), len(groups), "done")
     return dict(sorted(drops.items(), key=lambda item: -item[1]))

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from deepstack.evaluation.table import comparison_rows
+from deepstack.evaluation.table import by_output, comparison_rows
 
 SCHEMA_VERSION = 1
 
@@ -73,11 +73,20 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    blocks = {"network": report["test"], **report.get("baselines", {})}
+    outputs = by_output(report)
+    comparison = report.get("comparison") or {}
     return environment.get_template("report.html.j2").render(
         report=report,
-        models=[name.replace("_", " ") for name in blocks],
-        rows=comparison_rows(blocks),
+        tables=[
+            {
+                "title": output[1:],
+                "models": [name.replace("_", " ") for name in blocks],
+                "rows": comparison_rows(blocks),
+                "network": blocks["network"],
+                "comparison": comparison.get(output, {}) if output else comparison,
+            }
+            for output, blocks in outputs.items()
+        ],
         facts={
             name: _flat(report[name]) for name in ("data", "features", "samples", "model", "timing_s") if name in report
         },

@@ -87,15 +87,33 @@ def _cell(block: Mapping[str, Any], key: str, show: Callable[[float], str]) -> s
     return show(block[key]) + (f" [{show(interval[0])}, {show(interval[1])}]" if interval else "")
 
 
+def by_output(report: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Output → model → its block of figures, the network first; a lone output is called ''.
+
+    Args:
+        report: a report.json with `test` and, if any were fitted, `baselines`.
+    """
+    models = {"network": report["test"], **report.get("baselines", {})}
+    if "auc" in report["test"]:
+        return {"": models}
+    return {output: {name: blocks[output] for name, blocks in models.items()} for output in report["test"]}
+
+
 def markdown_lines(report: Mapping[str, Any]) -> list[str]:
-    """The verdict and the table as Markdown, which reads as well on a terminal.
+    """The verdict and a table an output as Markdown, which reads as well on a terminal.
 
     Args:
         report: a report.json with `verdict`, `test` and `baselines`.
     """
-    blocks = {"network": report["test"], **report["baselines"]}
+    lines = [report["verdict"]]
+    for output, blocks in by_output(report).items():
+        lines += ["", *_markdown_table(f"test slice, {output[1:]}" if output else "test slice", blocks)]
+    return lines
+
+
+def _markdown_table(title: str, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     rows = comparison_rows(blocks)
-    header = ["test slice", *(name.replace("_", " ") for name in blocks)]
+    header = [title, *(name.replace("_", " ") for name in blocks)]
     body = [header, *([row.label, *row.cells] for row in rows)]
     widths = [max(len(line[k]) for line in body) for k in range(len(header))]
 
@@ -104,4 +122,4 @@ def markdown_lines(report: Mapping[str, Any]) -> list[str]:
         return "| " + " | ".join(padded) + " |"
 
     rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:])]) + "|"
-    return [report["verdict"], "", line(header), rule, *(line(cells) for cells in body[1:])]
+    return [line(header), rule, *(line(cells) for cells in body[1:])]

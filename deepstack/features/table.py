@@ -22,6 +22,8 @@ CHUNK_BARS = 16_384
 VALUE_LIMIT = 1e4
 """Absolute value at which every feature is clipped, so that float32 and the network's first layer stay sane."""
 
+Symbols = Sequence[str] | np.ndarray | pd.Series
+Times = np.ndarray | pd.Series | pd.DatetimeIndex
 Progress = Callable[[int, int], None]
 """Called with (bars done, bars in all)."""
 
@@ -52,24 +54,35 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.values)
 
-    def locate(
-        self, symbols: Sequence[str] | np.ndarray | pd.Series, times: np.ndarray | pd.Series | pd.DatetimeIndex
-    ) -> np.ndarray:
+    def locate(self, symbols: Symbols, times: Times) -> np.ndarray:
         """Row of each (symbol, close time) pair, int64 [pairs]; -1 where the table has none."""
+        rows, age_ms = self._last_closed(symbols, times)
+        return np.where(age_ms == 0, rows, -1)
+
+    def locate_last(self, symbols: Symbols, times: Times, interval: pd.Timedelta) -> np.ndarray:
+        """Row of the last bar each symbol had closed at each time, int64 [pairs].
+
+        -1 where that bar is missing: the last row closed a whole `interval`, the table's own, or more before.
+        """
+        rows, age_ms = self._last_closed(symbols, times)
+        return np.where(age_ms < interval // pd.Timedelta(1, "ms"), rows, -1)
+
+    def _last_closed(self, symbols: Symbols, times: Times) -> tuple[np.ndarray, np.ndarray]:
+        """Last row of each symbol at or before each time, and how long before, ms; -1 and a huge age without one."""
         wanted = pd.DatetimeIndex(pd.to_datetime(times, utc=True)).as_unit("ms").asi8
         code_of = {name: code for code, name in enumerate(self.symbols)}
         codes = np.array([code_of.get(name, -1) for name in symbols], dtype=np.int64)
         rows = np.full(len(wanted), -1, dtype=np.int64)
+        age_ms = np.full(len(wanted), np.iinfo(np.int64).max)
         clock = self.times.astype(np.int64)
         bounds = np.searchsorted(self.symbol, np.arange(len(self.symbols) + 1))
         for code in np.unique(codes[codes >= 0]):
             first, last = bounds[code], bounds[code + 1]
             asked = np.flatnonzero(codes == code)
-            found = first + np.searchsorted(clock[first:last], wanted[asked])
-            hit = found < last
-            hit[hit] = clock[found[hit]] == wanted[asked[hit]]
-            rows[asked[hit]] = found[hit]
-        return rows
+            found = first + np.searchsorted(clock[first:last], wanted[asked], side="right") - 1
+            asked, found = asked[found >= first], found[found >= first]
+            rows[asked], age_ms[asked] = found, wanted[asked] - clock[found]
+        return rows, age_ms
 
 
 def make_table(

@@ -37,13 +37,13 @@ def uniqueness(trades: pd.DataFrame, interval: pd.Timedelta) -> np.ndarray:
     return result
 
 
-def class_balance(won: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
-    """Scale the weights of each class so that winners carry a given share of the total.
+def class_balance(codes: np.ndarray, weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Scale the weights of each class so that it carries a given share of the total.
 
     Args:
-        won: bool [samples].
+        codes: int [samples], class of each.
         weights: float64 [samples], ≥ 0, for instance `uniqueness`.
-        share: 0.5 balances the classes; the plain share of winners undoes what `weights` did to it.
+        shares: float64 [classes], sum 1: equal ones balance the classes; the plain shares undo what `weights` did.
 
     Returns:
         float64 [samples], mean 1.
@@ -51,29 +51,27 @@ def class_balance(won: np.ndarray, weights: np.ndarray, share: float) -> np.ndar
     Raises:
         DataError: a class has no weight.
     """
-    won = np.asarray(won, bool)
-    total, positive = float(weights.sum()), float(weights[won].sum())
-    if not 0.0 < positive < total:
+    totals = np.bincount(codes, weights=weights, minlength=len(shares))
+    if not (totals > 0.0).all():
         raise DataError(
             "class balance",
-            expected="won and lost trades with positive weights",
-            received=f"{int(won.sum())} won of {len(won)}, weight {positive:g} of {total:g}",
+            expected=f"each of {len(shares)} classes with a positive weight",
+            received=f"weights {', '.join(f'{total:g}' for total in totals)} over {len(codes)} samples",
             remedy="a longer training slice",
         )
-    return len(won) * weights * np.where(won, share / positive, (1.0 - share) / (total - positive))
+    return len(codes) * weights * (shares / totals)[codes]
 
 
-def correct_prior(probability: np.ndarray, prior: float) -> np.ndarray:
-    """Map a probability learnt with balanced classes back to the prior: its odds times prior / (1 − prior).
+def correct_priors(probability: np.ndarray, priors: np.ndarray) -> np.ndarray:
+    """Map probabilities learnt with balanced classes back to the priors: each times its prior, normalised.
 
-    Exact for the true probability: if q is P(won | x) with the classes weighted to one half each, this is P(won | x).
-    Inverse: `correct_prior(p, 1 − prior)`.
+    Exact for the true probabilities: if q is P(class | x) with the classes weighted alike, this is P(class | x).
 
     Args:
-        probability: of the balanced model, in [0, 1], any shape.
-        prior: share of winners, in (0, 1).
+        probability: of the balanced model, [..., classes].
+        priors: shares of the classes, [classes].
 
     Source: Elkan 2001, The foundations of cost-sensitive learning, IJCAI, theorem 2.
     """
-    positive = probability * prior
-    return positive / (positive + (1.0 - probability) * (1.0 - prior))
+    raised = probability * priors
+    return raised / raised.sum(axis=-1, keepdims=True)

@@ -21,6 +21,7 @@ class BlockTrace:
 
     Args:
         block: a built Keras layer or model mapping a tensor to one of the same shape and dtype.
+        variables: the block's, in the order of `weights` and `state`, whatever has been frozen since.
         x: specification of the block's input.
         training: Keras' training flag.
         save_products: cut the backward graph at matrix products, convolutions and reductions.
@@ -32,7 +33,14 @@ class BlockTrace:
     """
 
     def __init__(
-        self, block: keras.Layer, x: tf.TensorSpec, weights: Specs, state: Specs, training: bool, save_products: bool
+        self,
+        block: keras.Layer,
+        variables: Sequence[keras.Variable],
+        x: tf.TensorSpec,
+        weights: Specs,
+        state: Specs,
+        training: bool,
+        save_products: bool,
     ) -> None:
         self._weights, self._state = len(weights), len(state)
         self.loss_dtype = loss_dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
@@ -40,7 +48,7 @@ class BlockTrace:
 
         def traced(*args: tf.Tensor) -> Tensors:
             x, w, s, dy, dloss = self._split(args)
-            y, new_state, losses = _pure_call(block, w, s, x, training)
+            y, new_state, losses = _pure_call(block, variables, w, s, x, training)
             new_state = [tf.cast(value, spec.dtype) for value, spec in zip(new_state, state, strict=True)]
             loss = tf.add_n([tf.zeros((), loss_dtype), *(tf.cast(term, loss_dtype) for term in losses)])
             marks["forward"] = [op for op in tf.compat.v1.get_default_graph().get_operations()]
@@ -54,8 +62,8 @@ class BlockTrace:
         inputs = list(whole.inputs)
         saved = _needed_products(marks["gradients"], set(marks["forward"])) if save_products else []
         self.saved_specs = [tf.TensorSpec(t.shape, t.dtype) for t in saved]
-        self._forward = whole.prune(inputs[:-2], [*marks["outputs"], *saved])
-        self._backward = whole.prune([*inputs, *saved], marks["gradients"])
+        self._forward = _kept_whole(whole.prune(inputs[:-2], [*marks["outputs"], *saved]))
+        self._backward = _kept_whole(whole.prune([*inputs, *saved], marks["gradients"]))
 
     def forward(self, x: tf.Tensor, weights: Sequence[tf.Tensor], state: Sequence[tf.Tensor]) -> tuple:
         """`(y, new state, loss, saved tensors)` of one block."""
@@ -75,15 +83,32 @@ class BlockTrace:
         return x, rest[: self._weights], rest[self._weights :], dy, dloss
 
 
-def _pure_call(block: keras.Layer, weights: Tensors, state: Tensors, x: tf.Tensor, training: bool) -> tuple:
+def _kept_whole(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function, never inlined.
+
+    Without XLA the graph optimizer sums three or more gradients in a temporary buffer; inlined into a loop, the buffer
+    is made once more when the loop has ended and never freed, and the next step fails on it.
+    """
+    specs = [tf.TensorSpec(t.shape, t.dtype) for t in function.inputs]
+    whole = tf.function(lambda *args: function(*args), autograph=False, experimental_attributes={"_noinline": True})
+    return whole.get_concrete_function(*specs)
+
+
+def _pure_call(
+    block: keras.Layer,
+    variables: Sequence[keras.Variable],
+    weights: Tensors,
+    state: Tensors,
+    x: tf.Tensor,
+    training: bool,
+) -> tuple:
     """`(y, new state, losses)`: Keras' `stateless_call`, by `__call__` so that casts and activity penalties apply."""
-    variables = [*block.trainable_variables, *block.non_trainable_variables]
     mapping = list(zip(variables, [*weights, *state], strict=True))
     flag = {"training": training} if block._call_has_training_arg else {}
     with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
         y = block(x, **flag)
         losses = block.losses
-    return y, [scope.get_current_value(v) for v in block.non_trainable_variables], losses
+    return y, [scope.get_current_value(v) for v in variables[len(weights) :]], losses
 
 
 def _needed_products(gradients: Tensors, forward: set[tf.Operation]) -> Tensors:

@@ -51,11 +51,15 @@ class CounterDropout(keras.layers.Layer):
         replica = tf.distribute.get_replica_context()
         if replica is not None and replica.num_replicas_in_sync > 1:
             key = _hash32(key + tf.cast(replica.replica_id_in_sync_group, tf.uint32))
-        shape = tf.shape(inputs)
+        shape = self.mask_shape(inputs)
         position = _hash32(tf.reshape(tf.cast(tf.range(tf.reduce_prod(shape)), tf.uint32), shape))
         odd = tf.bitwise.bitwise_or(_hash32(key + tf.constant(_GOLDEN, tf.uint32)), tf.constant(1, tf.uint32))
         keep = tf.bitwise.bitwise_xor(position, key) * odd >= tf.constant(int(self.rate * 2**32), tf.uint32)
         return tf.where(keep, inputs * tf.constant(1 / (1 - self.rate), inputs.dtype), tf.zeros_like(inputs))
+
+    def mask_shape(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Shape of what is drawn; where it is 1, neighbours are dropped together."""
+        return tf.shape(inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Same as the input's."""

@@ -75,7 +75,8 @@ class RematScan(keras.layers.Layer):
         seed_states = {id(g.state) for layer in template._flatten_layers() for g in layer._seed_generators}
         self._weight_stacks: list[keras.Variable] = []
         self._state_stacks: list[keras.Variable] = []
-        for variable in [*template.trainable_variables, *template.non_trainable_variables]:
+        self._variables = _Untracked([*template.trainable_variables, *template.non_trainable_variables])
+        for variable in self._variables.block:
             is_seed, seed = id(variable) in seed_states, next(seeds)
             stack = self.add_weight(
                 shape=(self.depth, *variable.shape),
@@ -145,7 +146,7 @@ class RematScan(keras.layers.Layer):
                 for stacks in (self._weight_stacks, self._state_stacks)
             )
             keep = self.checkpoint == "everything"
-            traces[key] = BlockTrace(self._template.block, spec, weights, state, training, keep)
+            traces[key] = BlockTrace(self._template.block, self._variables.block, spec, weights, state, training, keep)
         return traces[key]
 
     def _forward(self, trace: BlockTrace, x: tf.Tensor, weights: Tensors, state: Tensors) -> tuple:

@@ -1,18 +1,57 @@
 """Which models exist: name → builder, options, and what a plan needs to know of it."""
 
-import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from deepstack.errors import ConfigError
-from deepstack.models.heads import HEADS
+from deepstack.models.cnn import attention_cnn1d, cnn1d, cnn2d, residual_cnn1d, tcn
+from deepstack.models.heads import Head, binary_head
+from deepstack.models.hybrid import adaptive_hybrid, lstm_transformer, multiscale_hybrid
+from deepstack.models.hybrid._parts import HybridConfig
+from deepstack.models.inputs import Sees
+from deepstack.models.memory import episodic_memory, memory_augmented
 from deepstack.models.options import read_options
+from deepstack.models.rnn import attentive_lstm, bidirectional_lstm, conv_lstm, gru, lstm, stacked_lstm
+from deepstack.models.rnn._recurrent import RecurrentConfig
 from deepstack.models.sequential import network as sequential
+from deepstack.models.transformer import (
+    cross_timeframe,
+    multi_head_horizon,
+    transformer,
+    transformer_attention,
+    transformer_cnn,
+    transformer_decoder,
+    transformer_encoder,
+)
+from deepstack.models.transformer._stack import TransformerConfig
 from deepstack.models.ultimate import network as ultimate
+
+STEP_MS = Path(__file__).with_name("step_ms.json")
+"""Name → milliseconds of a training step as benchmarks/models.py last measured them."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan needs to know of a model of any depth, whose full size it will not try out.
+
+    Attributes:
+        bytes_per_sample: options → activation bytes a sample of a training step.
+        flops_per_sample: (features, options) → operations a sample of a forward pass.
+        depth: options → repeated blocks.
+        at_depth: (options, blocks) → the options of a shallower or deeper copy.
+        keep_everything: options → the options without rematerialisation.
+    """
+
+    bytes_per_sample: Callable[[Any], float]
+    flops_per_sample: Callable[[int, Any], float]
+    depth: Callable[[Any], int]
+    at_depth: Callable[[Any, int], Any]
+    keep_everything: Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -21,36 +60,228 @@ class Model:
 
     Attributes:
         summary: one line for `deepstack models`.
-        build: `(inputs, head, config) -> keras.Model`.
+        build: `(inputs, head, config) -> keras.Model`, inputs as `input_shapes` names them.
         config: the builder's frozen options dataclass.
-        bytes_per_sample: options → activation bytes a sample of a training step.
-        flops_per_sample: (features, options) → operations a sample of a forward pass.
-        depth: options → repeated blocks.
-        at_depth: (options, blocks) → the options of a shallower or deeper copy.
-        keep_everything: options → the options without rematerialisation.
+        sees: what it looks at.
+        when: whether it asks for the time of the decision too.
+        causal: layer whose output `[batch, time, units]` at t depends on inputs up to t alone; None claims nothing.
+        receptive_field: options → bars that one step of its trunk sees; None means the whole window.
+        explains: name → layer whose output, attention weights or a gate, tells how an answer came about.
+        generator: `(inputs, config) -> keras.Model` that is trained first and shares layers by name; its output is its
+            loss, `[batch, 1]`.
+        cost: of a model of any depth; the others are measured as they are.
+        xla: whether XLA makes its training step faster on a CPU (benchmarks/models.py).
     """
 
     summary: str
     build: Callable[..., keras.Model]
     config: type
-    bytes_per_sample: Callable[[Any], float]
-    flops_per_sample: Callable[[int, Any], float]
-    depth: Callable[[Any], int]
-    at_depth: Callable[[Any, int], Any]
-    keep_everything: Callable[[Any], Any]
+    sees: Sees
+    when: bool = False
+    causal: str | None = None
+    receptive_field: Callable[[Any], int] | None = None
+    explains: Mapping[str, str] = field(default_factory=dict)
+    generator: Callable[..., keras.Model] | None = None
+    cost: Cost | None = None
+    xla: bool = False
 
 
-def _model(module: Any, config: type, summary: str) -> Model:
-    functions = (getattr(module, field.name) for field in dataclasses.fields(Model)[3:])
-    return Model(summary, module.build, config, *functions)
+def _cost(module: Any) -> Cost:
+    return Cost(*(getattr(module, part.name) for part in fields(Cost)))
 
+
+_FAMILIES: dict[str, Model] = {
+    # Convolutional
+    "cnn1d": Model(
+        "three times Conv1D-BN-ReLU-pool-dropout, then dense",
+        cnn1d.build,
+        cnn1d.Cnn1dConfig,
+        "window",
+        receptive_field=cnn1d.receptive_field,
+    ),
+    "cnn2d": Model("the window as a picture, four 2-D convolutions", cnn2d.build, cnn2d.Cnn2dConfig, "window"),
+    "residual_cnn1d": Model(
+        "ResNet over time, any depth, adaptive pooling",
+        residual_cnn1d.build,
+        residual_cnn1d.ResidualCnn1dConfig,
+        "window",
+        receptive_field=residual_cnn1d.receptive_field,
+    ),
+    "attention_cnn1d": Model(
+        "convolutional trunk, then multi-head self-attention",
+        attention_cnn1d.build,
+        attention_cnn1d.AttentionCnn1dConfig,
+        "window",
+    ),
+    "tcn": Model(
+        "dilated causal convolutions with skips",
+        tcn.build,
+        tcn.TcnConfig,
+        "window",
+        causal=tcn.CAUSAL,
+        receptive_field=tcn.receptive_field,
+    ),
+    # Recurrent
+    "lstm": Model(
+        "stacked LSTM, one direction or both",
+        lstm.build,
+        RecurrentConfig,
+        "window",
+        causal=lstm.CAUSAL,
+    ),
+    "gru": Model(
+        "stacked GRU, one direction or both",
+        gru.build,
+        RecurrentConfig,
+        "window",
+        causal=gru.CAUSAL,
+    ),
+    "stacked_lstm": Model(
+        "three LSTM levels with skips, attention over time",
+        stacked_lstm.build,
+        stacked_lstm.StackedLstmConfig,
+        "window",
+        explains=stacked_lstm.EXPLAINS,
+    ),
+    "bidirectional_lstm": Model(
+        "LSTM both ways, multi-head attention, global pooling",
+        bidirectional_lstm.build,
+        bidirectional_lstm.BidirectionalLstmConfig,
+        "window",
+    ),
+    "attentive_lstm": Model(
+        "an LSTM for each timeframe, attention over time and timeframes",
+        attentive_lstm.build,
+        attentive_lstm.AttentiveLstmConfig,
+        "timeframes",
+        explains=attentive_lstm.EXPLAINS,
+    ),
+    "conv_lstm": Model("convolutions, then an LSTM", conv_lstm.build, conv_lstm.ConvLstmConfig, "window"),
+    # Transformers
+    "transformer": Model(
+        "positions, Pre-LN blocks, adaptive pooling",
+        transformer.build,
+        transformer.PooledTransformerConfig,
+        "window",
+        xla=True,
+    ),
+    "transformer_attention": Model(
+        "transformer with attention pooling, weights to plot",
+        transformer_attention.build,
+        TransformerConfig,
+        "window",
+        explains=transformer_attention.EXPLAINS,
+        xla=True,
+    ),
+    "transformer_encoder": Model(
+        "the plain Post-LN encoder",
+        transformer_encoder.build,
+        transformer_encoder.TransformerEncoderConfig,
+        "window",
+        xla=True,
+    ),
+    "transformer_decoder": Model(
+        "causal; learns to foresee the next bar first, can be sampled from",
+        transformer_decoder.build,
+        transformer_decoder.TransformerDecoderConfig,
+        "window",
+        causal=transformer_decoder.CAUSAL,
+        generator=transformer_decoder.build_generator,
+        xla=True,
+    ),
+    "transformer_cnn": Model(
+        "convolutional stem, then a transformer",
+        transformer_cnn.build,
+        transformer_cnn.TransformerCnnConfig,
+        "window",
+        explains=transformer_cnn.EXPLAINS,
+    ),
+    "multi_head_horizon": Model(
+        "attention heads of their own for each horizon",
+        multi_head_horizon.build,
+        TransformerConfig,
+        "window",
+        xla=True,
+    ),
+    "cross_timeframe": Model(
+        "an encoder for each timeframe, cross-attention between them",
+        cross_timeframe.build,
+        TransformerConfig,
+        "timeframes",
+        explains=cross_timeframe.EXPLAINS,
+    ),
+    # Hybrids
+    "lstm_transformer": Model(
+        "LSTM and transformer joined by cross-attention",
+        lstm_transformer.build,
+        HybridConfig,
+        "window",
+        explains=lstm_transformer.EXPLAINS,
+    ),
+    "adaptive_hybrid": Model(
+        "a learned gate weighs LSTM and transformer",
+        adaptive_hybrid.build,
+        HybridConfig,
+        "window",
+        explains=adaptive_hybrid.EXPLAINS,
+    ),
+    "multiscale_hybrid": Model(
+        "a hierarchy of resolutions",
+        multiscale_hybrid.build,
+        multiscale_hybrid.MultiscaleHybridConfig,
+        "window",
+    ),
+    # With a memory
+    "memory_augmented": Model(
+        "short- and long-term memory, read and written by attention",
+        memory_augmented.build,
+        memory_augmented.MemoryAugmentedConfig,
+        "window",
+        causal=memory_augmented.CAUSAL,
+        explains=memory_augmented.EXPLAINS,
+    ),
+    "episodic_memory": Model(
+        "recalls similar past windows whose outcome was known",
+        episodic_memory.build,
+        episodic_memory.EpisodicMemoryConfig,
+        "window",
+        when=True,
+        explains=episodic_memory.EXPLAINS,
+    ),
+}
 
 MODELS: dict[str, Model] = {
-    "ultimate": _model(
-        ultimate, ultimate.UltimateConfig, "residual stack of any depth + dense units + feature attention"
+    "ultimate": Model(
+        "residual stack of any depth + dense units + feature attention",
+        ultimate.build,
+        ultimate.UltimateConfig,
+        "bar",
+        cost=_cost(ultimate),
+        xla=True,
     ),
-    "sequential": _model(sequential, sequential.SequentialConfig, "plain deep net without skips, for comparison"),
+    "sequential": Model(
+        "plain deep net without skips, for comparison",
+        sequential.build,
+        sequential.SequentialConfig,
+        "bar",
+        cost=_cost(sequential),
+        xla=True,
+    ),
+    **_FAMILIES,
 }
+
+
+def register(name: str, model: Model) -> None:
+    """Add a model of your own to the catalogue, for this process.
+
+    Raises:
+        ConfigError: the name is taken, or cannot stand in a config.
+    """
+    if name in MODELS:
+        raise ConfigError("register", expected="a new name", received=f"{name!r}, which is taken", remedy=f"my_{name}")
+    if not name.isidentifier():
+        raise ConfigError("register", expected="letters, digits and _", received=repr(name), remedy="such a name")
+    MODELS[name] = model
 
 
 def find(name: str) -> Model:
@@ -67,20 +298,20 @@ def find(name: str) -> Model:
 
 
 def build(
-    name: str, inputs: Mapping[str, tuple[int, ...]], head: str = "binary", options: Mapping[str, Any] | None = None
+    name: str, inputs: Mapping[str, tuple[int, ...]], head: Head | None = None, options: Mapping[str, Any] | None = None
 ) -> keras.Model:
-    """Build a model by name.
+    """Build a model by name; Keras' own loops compile it with XLA where that is faster.
 
     Args:
         name: as printed by `deepstack models`.
-        inputs: name → shape without the batch axis.
-        head: `binary`.
+        inputs: name → shape without the batch axis, as `input_shapes` gives them.
+        head: what is asked; win or loss by default.
         options: the builder's options.
 
     Raises:
-        ConfigError: unknown name, head or option, or a value the builder refuses.
+        ConfigError: unknown name or option, or a value the builder refuses.
     """
     model = find(name)
-    if head not in HEADS:
-        raise ConfigError("head", expected="a head", received=repr(head), remedy=f"one of {', '.join(HEADS)}")
-    return model.build(inputs, HEADS[head](), read_options(model.config, dict(options or {})))
+    network = model.build(inputs, head or binary_head(), read_options(model.config, dict(options or {})))
+    network.jit_compile = model.xla
+    return network

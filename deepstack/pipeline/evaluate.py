@@ -1,23 +1,28 @@
 """Judging a finished artifact on candles it has not seen."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from deepstack.artifact.load import open_artifact
+from deepstack.artifact.load import Artifact
 from deepstack.candles.market import Market
 from deepstack.errors import DataError
+from deepstack.evaluation.moves import evaluate_moves, trades_of
 from deepstack.evaluation.predictions import evaluate_predictions
-from deepstack.pipeline.predict import check_interval, score
-from deepstack.pipeline.samples import candidates
+from deepstack.labels.labelled import Labels
+from deepstack.models import catalogue
+from deepstack.pipeline.predict import check_interval, load
+from deepstack.pipeline.samples import find, part
 
 
 def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
     """The `test` block of report.json for other candles, at the artifact's own threshold.
 
-    Trades that were decided before the artifact's test slice began are left out, whatever their symbol: markets move
-    together, so what the network saw of one tells it of the others.
+    Decisions before the artifact's test slice began are left out, whatever their symbol: markets move together, so what
+    the network saw of one tells it of the others.
 
     Args:
         artifact: folder of a finished run.
@@ -30,28 +35,49 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
         ArtifactError: the artifact is incomplete or altered.
         DataError: candles that cannot be used, or no trade after the artifact's training data.
     """
-    opened = open_artifact(artifact)
+    predictor = load(artifact)
+    opened = predictor.artifact
     check_interval(opened, market)
-    found = candidates(market, opened.config.features, opened.config.labels, names=opened.features)
-    data = opened.manifest.data
-    seen = found.trades["decision_time"] < pd.Timestamp(data["test_cut"])
+    entry = catalogue.find(opened.config.model.name)
+    found = find(market, opened.config, entry, names=opened.features)
+    data, samples = opened.manifest.data, found.labels.samples
+    seen = samples["decision_time"] < pd.Timestamp(data["test_cut"])
     if seen.all():
         raise DataError(
             "candles",
-            expected=f"breakouts after {data['test_cut']}, where the artifact's test slice begins",
-            received=f"{len(seen)} breakouts, all earlier",
+            expected=f"decisions after {data['test_cut']}, where the artifact's test slice begins",
+            received=f"{len(seen)} decisions, all earlier",
             remedy="later candles",
         )
-    trades = found.trades[~seen].reset_index(drop=True)
-    probability = score(opened, found.features[(~seen).to_numpy()])
-    config = opened.config
-    block = evaluate_predictions(trades, probability, opened.threshold, market, config.evaluation, config.seed)
+    unseen = np.flatnonzero(~seen)
+    labels = found.labels.keep(unseen)
+    probability = predictor.probabilities(predictor.scale(part(found.seen.inputs, unseen)))
     facts = {
         "symbols": list(market),
-        "first": trades["decision_time"].min().isoformat(),
-        "last": trades["end_time"].max().isoformat(),
+        "first": labels.samples["decision_time"].min().isoformat(),
+        "last": labels.samples["end_time"].max().isoformat(),
         "left_out_as_seen": int(seen.sum()),
-        "left_out_in_warmup": found.in_warmup,
-        "left_out_at_gaps": found.gap_windows,
+        "left_out_in_warmup": found.unseen,
+        "left_out_at_gaps": labels.dropped,
     }
-    return {"artifact": artifact.name, "data": facts, **block}
+    blocks = _EVALUATE[opened.config.labels.kind](opened, labels, probability, market)
+    return {"artifact": artifact.name, "data": facts, **blocks}
+
+
+def _trades(opened: Artifact, labels: Labels, probability: np.ndarray, market: Market) -> dict[str, Any]:
+    config, threshold = opened.config, opened.thresholds[0]
+    won = probability[:, 0, 1]
+    return evaluate_predictions(labels.samples, won, threshold, market, config.evaluation, config.seed)
+
+
+def _moves(opened: Artifact, labels: Labels, probability: np.ndarray, market: Market) -> dict[str, Any]:
+    config, blocks = opened.config, {}
+    for k, (horizon, threshold) in enumerate(zip(labels.outputs, opened.thresholds, strict=True)):
+        trades = trades_of(labels.samples, horizon, probability[:, k], config.labels)
+        blocks[f"h{horizon}"] = evaluate_moves(
+            labels.codes[:, k], probability[:, k], trades, threshold, market, config.evaluation, config.seed
+        )
+    return blocks
+
+
+_EVALUATE: dict[str, Callable[..., dict[str, Any]]] = {"breakout": _trades, "horizons": _moves}

@@ -1,24 +1,35 @@
 """The trained network beside its baselines on the test slice, and what the report draws of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from deepstack.artifact.model import win_probability
+from deepstack.artifact.model import class_probabilities
 from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
-from deepstack.evaluation.baselines import Predictions, fit_baselines
-from deepstack.evaluation.figures import report_figures
+from deepstack.evaluation.baselines import Predictions, Task, fit_baselines
+from deepstack.evaluation.figures import move_figures, report_figures
 from deepstack.evaluation.importance import group_importance
-from deepstack.evaluation.judge import Judgement, judge
+from deepstack.evaluation.judge import judge
+from deepstack.evaluation.judge_moves import Asked, judge_moves, report_of
+from deepstack.evaluation.moves import mean_class_auc
 from deepstack.features.catalogue import GROUP_OF
-from deepstack.pipeline.samples import Slices
+from deepstack.models.heads import Head
+from deepstack.models.inputs import BASE
+from deepstack.pipeline.samples import Slices, part
 from deepstack.progress import Progress
+from deepstack.samples.scaled import thinned
+from deepstack.samples.windows import Windows
+
+LAGS = (0, 1, 2, 4, 8)
+"""Bars before the decision whose features the tree baselines of a window see; the line sees the decision's alone."""
+LAGGED_ROWS = 60_000
+"""Training rows of baselines on lagged features at most, drawn by the seed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,18 +37,19 @@ class Judged:
     """Figures and plots of a run.
 
     Attributes:
-        judgement: thresholds, test blocks, comparison, verdict.
-        importance: feature group → drop in AUC when it is shuffled; None when the rows hold one class.
+        thresholds: of the network, one an output.
+        report: the keys `verdict threshold test baselines comparison importance` of report.json.
         figures: name → plot.
     """
 
-    judgement: Judgement
-    importance: dict[str, float] | None
+    thresholds: tuple[float, ...]
+    report: dict[str, Any]
     figures: dict[str, Figure]
 
 
 def judge_network(
     model: keras.Model,
+    head: Head,
     slices: Slices,
     market: Market,
     config: RunConfig,
@@ -48,50 +60,131 @@ def judge_network(
 
     Args:
         model: the network with its best weights.
+        head: what its outputs mean.
         history: rows of training.csv, for the loss curves.
     """
-    x, won, split, evaluation = slices.scaled.x, slices.won, slices.split, config.evaluation
-    probability = partial(win_probability, model, prior=slices.scaled.prior)
-    network = Predictions(probability(x[split.validation]), probability(x[split.test]))
-    baselines = fit_baselines(
-        x[split.train],
-        won[split.train],
-        slices.scaled.weight[split.train],
-        x[split.validation],
-        won[split.validation],
-        x[split.test],
-        evaluation,
-        seed=config.seed,
-        prior=slices.scaled.prior,
-        progress=progress,
+    models = _everybody(model, head, slices, config, progress)
+    importance = _importance(model, head, slices, config, progress)
+    judge_kind = _JUDGE[config.labels.kind]
+    return judge_kind(models, slices, market, config, pd.DataFrame(history), importance, progress)
+
+
+def _everybody(
+    model: keras.Model, head: Head, slices: Slices, config: RunConfig, progress: Progress
+) -> dict[str, dict[str, Predictions]]:
+    """Output → model → predictions on validation and test, the network first."""
+    split = slices.split
+    validation, test = (
+        class_probabilities(model, head, part(slices.inputs, index), slices.priors)
+        for index in (split.validation, split.test)
     )
-    validation, test = slices.trades(split.validation), slices.trades(split.test)
-    judgement = judge(network, baselines, validation, test, market, evaluation, seed=config.seed, progress=progress)
-    importance = group_importance(
-        probability,
-        x[split.test],
-        won[split.test],
-        _columns_by_group(slices.scaled.names),
-        rows=evaluation.permutation_rows,
-        seed=config.seed,
-        progress=progress,
+    found = {}
+    for number, output in enumerate(slices.labels.outputs):
+        plain = baseline_task(slices, number, config.seed)
+        windowed = isinstance(slices.inputs[BASE], Windows)
+        lagged = baseline_task(slices, number, config.seed, lagged=True) if windowed else plain
+        network = Predictions(validation[:, number], test[:, number])
+        found[output] = {"network": network, **fit_baselines(plain, lagged, config.evaluation, progress=progress)}
+    return found
+
+
+def baseline_task(slices: Slices, output: int, seed: int, *, lagged: bool = False) -> Task:
+    """What baselines are fitted on: the features of the decision's bar, and of some bars before it in its window."""
+    split, lags = slices.split, LAGS if lagged else (0,)
+    train = thinned(split.train, LAGGED_ROWS, seed) if lagged else split.train
+    codes, weight = slices.labels.codes[:, output], slices.weight[train, output].astype(np.float64)
+    return Task(
+        *(_rows(slices.inputs[BASE], train, lags), codes[train], weight / weight.mean()),
+        *(_rows(slices.inputs[BASE], split.validation, lags), codes[split.validation]),
+        x_test=_rows(slices.inputs[BASE], split.test, lags),
+        priors=None if slices.priors is None else slices.priors[output],
+        seed=seed,
+    )
+
+
+def _rows(values: np.ndarray | Windows, index: np.ndarray, lags: Sequence[int]) -> np.ndarray:
+    """float32 [index, lags × features]; a lag beyond the window is left out."""
+    if not isinstance(values, Windows):
+        return values[index]
+    last = values.last[index]
+    return np.concatenate([values.values[last - lag] for lag in lags if lag < values.length], axis=1)
+
+
+def _importance(
+    model: keras.Model, head: Head, slices: Slices, config: RunConfig, progress: Progress
+) -> dict[str, float] | None:
+    """Feature group → drop in mean AUC on test when it is shuffled in every input; None with a class missing."""
+    codes = slices.labels.codes[slices.split.test]
+
+    def auc(inputs: dict[str, np.ndarray], chosen: np.ndarray) -> float | None:
+        probability = class_probabilities(model, head, inputs, slices.priors)
+        return mean_class_auc(codes[chosen], probability)
+
+    columns: dict[str, list[int]] = {}
+    for column, name in enumerate(slices.names):
+        columns.setdefault(GROUP_OF[name], []).append(column)
+    rows, seed = config.evaluation.permutation_rows, config.seed
+    return group_importance(
+        auc, part(slices.inputs, slices.split.test), columns, rows=rows, seed=seed, progress=progress
+    )
+
+
+def _judge_trades(
+    models: dict[str, dict[str, Predictions]],
+    slices: Slices,
+    market: Market,
+    config: RunConfig,
+    history: pd.DataFrame,
+    importance: dict[str, float] | None,
+    progress: Progress,
+) -> Judged:
+    network, *others = ((name, predictions.of_class(1)) for name, predictions in models["won"].items())
+    validation, test = slices.frame(slices.split.validation), slices.frame(slices.split.test)
+    judgement = judge(
+        network[1], dict(others), validation, test, market, config.evaluation, seed=config.seed, progress=progress
     )
     figures = report_figures(
         judgement,
-        network,
-        baselines,
+        network[1],
+        dict(others),
         test,
         market,
-        evaluation,
+        config.evaluation,
         seed=config.seed,
-        history=pd.DataFrame(history),
+        history=history,
         importance=importance,
     )
-    return Judged(judgement, importance, figures)
+    threshold = judgement.thresholds["network"].value
+    return Judged((threshold,), {"importance": importance, **judgement.report}, figures)
 
 
-def _columns_by_group(names: tuple[str, ...]) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for column, name in enumerate(names):
-        groups.setdefault(GROUP_OF[name], []).append(column)
-    return groups
+def _judge_moves(
+    models: dict[str, dict[str, Predictions]],
+    slices: Slices,
+    market: Market,
+    config: RunConfig,
+    history: pd.DataFrame,
+    importance: dict[str, float] | None,
+    progress: Progress,
+) -> Judged:
+    labels, split = slices.labels, slices.split
+    validation, test = (Asked(slices.frame(index), labels.codes[index]) for index in (split.validation, split.test))
+    judged = judge_moves(
+        models, validation, test, market, config.evaluation, config.labels, seed=config.seed, progress=progress
+    )
+    figures = move_figures(
+        judged,
+        models,
+        test,
+        market,
+        config.evaluation,
+        config.labels,
+        seed=config.seed,
+        history=history,
+        importance=importance,
+    )
+    thresholds = tuple(one.thresholds["network"].value for one in judged.values())
+    return Judged(thresholds, {"importance": importance, **report_of(judged)}, figures)
+
+
+_JUDGE: dict[str, Callable[..., Judged]] = {"breakout": _judge_trades, "horizons": _judge_moves}

@@ -2,15 +2,20 @@
 
 import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deepstack.models.catalogue import MODELS
+from deepstack.models.catalogue import MODELS, STEP_MS
+from deepstack.models.heads import binary_head
+from deepstack.models.inputs import input_shapes
 from deepstack.pipeline.plan import count
 
-FEATURES = 250
+FEATURES, WINDOW_BARS, TIMEFRAMES = 250, 64, ("5min", "15min")
 """Inputs assumed for the counts."""
+
+STEP_NOTE = "Step: training with batches of 256, windows of 64 bars, 64 features, on 2 CPU cores"
 
 _OPENING = f"""\
 # Models
@@ -18,32 +23,57 @@ _OPENING = f"""\
 Made by `python -m deepstack.pipeline.models > docs/models.md`; do not edit by hand.
 
 `model.name` of a config names one of these and `model.options` sets its options; one left out takes its default.
-Counted layers are dense and normalisation layers, as in an artifact's `<name>_architecture.csv`; parameters include
-batch statistics. Both are for the default options, {FEATURES} features and one binary output.
+Counted layers are those that hold weights of their own, as in an artifact's `<name>_architecture.csv`; parameters
+include batch statistics. Both are for the default options, {FEATURES} features, windows of {WINDOW_BARS} bars and one
+binary output. Field is how many bars one step of the trunk sees; causal says that no step sees a later one.
+{STEP_NOTE}.
 """
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model: catalogue name, summary, counted layers and parameters at the default options."""
+    """One model at its default options.
+
+    Attributes:
+        name, summary: of the catalogue.
+        layers, parameters: counted layers and all weights.
+        sees: `bar`, `window` or `timeframes`.
+        receptive_field: bars that one step of the trunk sees; None is the whole window.
+        causal: whether no step of the trunk sees a later one.
+        step_ms: milliseconds of a training step, see `STEP_NOTE`; None for a model that was not measured.
+    """
 
     name: str
     summary: str
     layers: int
     parameters: int
+    sees: str
+    receptive_field: int | None
+    causal: bool
+    step_ms: float | None
 
 
 def model_rows() -> Iterator[ModelRow]:
     """Every model of the catalogue, by name; none is given memory for its weights."""
+    step_ms = json.loads(STEP_MS.read_text(encoding="utf-8"))
     for name, model in sorted(MODELS.items()):
-        layers, parameters = count(name, {}, FEATURES)
-        yield ModelRow(name, model.summary, layers, parameters)
+        timeframes = TIMEFRAMES if model.sees == "timeframes" else ()
+        shapes = input_shapes(model.sees, FEATURES, WINDOW_BARS, timeframes, when=model.when)
+        layers, parameters = count(name, shapes, binary_head(), {})
+        field = model.receptive_field(model.config()) if model.receptive_field else None
+        causal = model.causal is not None
+        yield ModelRow(name, model.summary, layers, parameters, model.sees, field, causal, step_ms.get(name))
 
 
 def render() -> str:
     """The page of models as Markdown."""
-    parts = [_OPENING, "| model | layers | parameters | what it is |", "|---|---:|---:|---|"]
-    parts += [f"| `{row.name}` | {row.layers:,} | {row.parameters:,} | {row.summary} |" for row in model_rows()]
+    parts = [_OPENING, "| model | layers | parameters | sees | field | causal | step ms | what it is |"]
+    parts.append("|---|---:|---:|---|---:|---|---:|---|")
+    parts += [
+        f"| `{row.name}` | {row.layers:,} | {row.parameters:,} | {row.sees} | {row.receptive_field or 'all'} | "
+        f"{'yes' if row.causal else ''} | {row.step_ms or ''} | {row.summary} |"
+        for row in model_rows()
+    ]
     for name, model in sorted(MODELS.items()):
         described = _described(model.config)
         parts += [f"\n## `{name}`\n", "| option | default | meaning |", "|---|---|---|"]
@@ -53,10 +83,13 @@ def render() -> str:
 
 
 def _described(config: type) -> dict[str, str]:
-    """Option → meaning, from the `Attributes:` of the dataclass's docstring."""
-    block = inspect.cleandoc(config.__doc__ or "").partition("Attributes:\n")[2]
-    entries = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", block, flags=re.MULTILINE)
-    return {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
+    """Option → meaning, from the `Attributes:` of the docstrings of the dataclass and of those it extends."""
+    described: dict[str, str] = {}
+    for one in reversed(config.__mro__):
+        block = inspect.cleandoc(one.__doc__ or "").partition("Attributes:\n")[2]
+        entries = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", block, flags=re.MULTILINE)
+        described |= {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
+    return described
 
 
 def _yaml(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,13 +15,16 @@ from deepstack.artifact.architecture import count_layers
 from deepstack.config.run import RunConfig
 from deepstack.features._market import carried_by
 from deepstack.features.catalogue import choose
-from deepstack.labels.breakout import label_and_count
+from deepstack.labels.labelled import label
 from deepstack.models import catalogue
-from deepstack.models.heads import BinaryHead
+from deepstack.models.heads import Head, head_of
+from deepstack.models.inputs import input_shapes
 from deepstack.models.options import read_options
+from deepstack.pipeline.inputs import coarser
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.memory import machine_memory_mb
-from deepstack.training.losses import binary_cross_entropy
+from deepstack.pipeline.train import check
+from deepstack.training.losses import make_loss
 from deepstack.training.prepare import prepare
 
 COPIES_OF_WEIGHTS = 5
@@ -29,6 +32,8 @@ COPIES_OF_WEIGHTS = 5
 COPIES_OF_TABLE = 1.3
 """Peak memory of computing the feature table, in tables (benchmarks/features.py)."""
 TRIAL_STEPS = 8
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,7 @@ class Plan:
         if self.step_s is None:
             time += ", not timed: the model is too large for a trial here"
         else:
-            time += (
-                f" of {self.step_s:.3f} s: about {_span(self.step_s * self.steps)} of training unless it stops early"
-            )
+            time += f" of {self.step_s:.3f} s: about {_span(self.step_s * self.steps)}, less if it stops early"
         flop, memory = self.flops_per_sample / 1e6, (self.memory_mb, self.memory_everything_mb)
         return [
             f"data        {self.data}",
@@ -89,49 +92,77 @@ def _span(seconds: float) -> str:
 
 
 def plan(config: RunConfig, *, measure: bool = True) -> Plan:
-    """Work out the cost of a run from its candles; nothing is trained beyond a few trial steps of two shallow copies.
+    """Work out the cost of a run from its candles; nothing is trained beyond a few trial steps.
+
+    A model of any depth is tried in two shallow copies, any other as it is.
 
     Args:
         config: the run.
-        measure: time a shallow copy for `step_s`.
+        measure: take those steps; without them there is no `step_s`, and the memory of a model that is not of any depth
+            is that of the weights alone.
     """
-    entry = catalogue.find(config.model.name)
+    check(config)
+    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
     options: Any = read_options(entry.config, config.model.options)
     market = load_source(config).market
-    trades, _ = label_and_count(market, config.labels)
+    coarser(config.samples.timeframes, entry.sees, next(iter(market.values())).interval)
+    labels = label(market, config.labels)
     computed = len(choose(config.features, carried_by(market)))
     features = min(computed, config.features.max_features)
     bars = sum(len(candles) for candles in market.values())
-    layers, parameters = count(config.model.name, config.model.options, features)
+    shapes = shapes_of(config, entry, features)
+    layers, parameters = count(config.model.name, shapes, head, config.model.options)
     batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
-    activations = batch * entry.bytes_per_sample(options)
-    small = parameters * 4 < 2e9 and _memory_mb(parameters, activations) < machine_memory_mb()
+    small = parameters * 4 < 2e9 and _memory_mb(parameters, 0.0) < machine_memory_mb()
+    trial = partial(_timed_step, config, entry, shapes, head, batch) if measure and small else None
     # Timed first: the trial compiles what training will compile, and the memory of that stays with the process.
-    step_s = _step_seconds(config, entry, options, features, batch) if measure and small else None
+    step_s = None if trial is None else _step_seconds(trial, entry, options)
+    memory_mb = [_memory_mb(parameters, 0.0)] * 2
+    if entry.cost is not None:
+        policies = options, entry.cost.keep_everything(options)
+        memory_mb = [_memory_mb(parameters, batch * entry.cost.bytes_per_sample(one)) for one in policies]
     return Plan(
         model=config.model.name,
         features=features,
         layers=layers,
         parameters=parameters,
-        flops_per_sample=entry.flops_per_sample(features, options),
-        memory_mb=_memory_mb(parameters, activations),
-        memory_everything_mb=_memory_mb(parameters, batch * entry.bytes_per_sample(entry.keep_everything(options))),
+        flops_per_sample=entry.cost.flops_per_sample(features, options)
+        if entry.cost
+        else forward_flops(entry, shapes, head, options),
+        memory_mb=memory_mb[0],
+        memory_everything_mb=memory_mb[1],
         features_mb=_memory_mb(0, COPIES_OF_TABLE * 4 * bars * computed),
         batch_size=batch,
         step_s=step_s,
         steps=config.training.epochs
-        * (int(len(trades) * config.split.train) // (batch * config.training.accumulate_steps)),
-        data=f"{len(market)} symbols, {bars:,} bars, {len(trades):,} candidate trades",
+        * (int(len(labels) * config.split.train) // (batch * config.training.accumulate_steps)),
+        data=f"{len(market)} symbols, {bars:,} bars, {len(labels):,} samples",
     )
 
 
-def count(name: str, options: Mapping[str, Any], features: int) -> tuple[int, int]:
+def shapes_of(config: RunConfig, entry: catalogue.Model, features: int) -> dict[str, tuple[int, ...]]:
+    """Input shapes of a config's model."""
+    samples = config.samples
+    return input_shapes(entry.sees, features, samples.window_bars, samples.timeframes, when=entry.when)
+
+
+def count(name: str, shapes: Shapes, head: Head, options: Mapping[str, Any]) -> tuple[int, int]:
     """(counted layers, parameters) of a model, built without giving its weights memory."""
     with keras.StatelessScope(initialize_variables=False):
-        model = catalogue.build(name, {"features": (features,)}, "binary", options)
+        model = catalogue.build(name, shapes, head, options)
         found = count_layers(model), int(sum(np.prod(v.shape) for v in model.weights))
     keras.utils.clear_session()
     return found
+
+
+def forward_flops(entry: catalogue.Model, shapes: Shapes, head: Head, options: Any) -> float:
+    """Operations of a forward pass of one sample, as TensorFlow's profiler counts them; a loop's body counts once."""
+    model = entry.build(shapes, head, options)
+    specs = {tensor.name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs}
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(specs).graph
+    quiet = tf.compat.v1.profiler.ProfileOptionBuilder(tf.compat.v1.profiler.ProfileOptionBuilder.float_operation())
+    counted = tf.compat.v1.profiler.profile(graph, options=quiet.with_empty_output().build())
+    return float(counted.total_float_ops)
 
 
 def _memory_mb(parameters: int, activations_bytes: float) -> float:
@@ -140,29 +171,37 @@ def _memory_mb(parameters: int, activations_bytes: float) -> float:
     return now + (COPIES_OF_WEIGHTS * 4 * parameters + activations_bytes) / 1e6
 
 
-def _step_seconds(config: RunConfig, entry: catalogue.Model, options: Any, features: int, batch: int) -> float:
-    """Time two shallow copies and extend the line through them to the full depth."""
-    depth = entry.depth(options)
+def _step_seconds(trial: Callable[[Any], float], entry: catalogue.Model, options: Any) -> float:
+    """Time the model, or two shallow copies and extend the line through them to the full depth."""
+    if entry.cost is None:
+        return trial(options)
+    depth = entry.cost.depth(options)
     shallow, deep = (min(depth, 10), min(depth, 60))
-    times = [_timed_step(config, entry, entry.at_depth(options, d), features, batch) for d in {shallow, deep}]
+    times = [trial(entry.cost.at_depth(options, d)) for d in {shallow, deep}]
     if len(times) == 1:
         return times[0]
     first, second = sorted(times)
     return first + (second - first) / (deep - shallow) * (depth - shallow)
 
 
-def _timed_step(config: RunConfig, entry: catalogue.Model, options: Any, features: int, batch: int) -> float:
+def _timed_step(
+    config: RunConfig, entry: catalogue.Model, shapes: Shapes, head: Head, batch: int, options: Any
+) -> float:
     """Median seconds of a training step of the very loop that `fit` runs, after compilation."""
     training = config.training.model_copy(update={"batch_size": batch, "accumulate_steps": 1})
-    build = partial(entry.build, {"features": (features,)}, BinaryHead(), options)
-    ready = prepare(
-        build, training, binary_cross_entropy(), tf.distribute.get_strategy(), "float32", batch, config.seed, None
-    )
-    x = tf.random.stateless_normal((1, batch, features), (0, config.seed))
-    y = tf.cast(x[:, :, 0] > 0, tf.float32)
+    build, loss = partial(entry.build, shapes, head, options), make_loss(head, training)
+    ready = prepare(build, training, loss, tf.distribute.get_strategy(), "float32", batch, config.seed, None, entry.xla)
+    random = np.random.default_rng(config.seed)
+    x = {
+        tensor.name: tf.constant(random.normal(size=(1, batch, *tensor.shape[1:])).astype(tensor.dtype))
+        for tensor in ready.model.inputs
+    }
+    codes = random.integers(head.classes, size=(1, batch, len(head.names)))
+    y = tf.constant(np.concatenate([np.eye(head.classes)[codes], np.zeros((*codes.shape, 2))], axis=-1), tf.float32)
+    weight = tf.ones(codes.shape)
     seconds = []
     for _ in range(TRIAL_STEPS):
         started = time.perf_counter()
-        ready.train_step(({"features": x} if isinstance(ready.model.input, dict) else x, y, tf.ones_like(y))).numpy()
+        ready.train_step((x, y, weight)).numpy()
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds[1:]))

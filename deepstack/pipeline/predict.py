@@ -1,59 +1,210 @@
-"""Scoring the candidate trades in candles with a finished artifact."""
+"""A finished artifact at work in Python: candles in, probabilities, decisions, uncertainty and position sizes out."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
 from deepstack.artifact.load import Artifact, open_artifact
-from deepstack.artifact.model import load_network, win_probability
-from deepstack.candles.market import Market
+from deepstack.artifact.model import compiled_for_one, load_network, raw_outputs
+from deepstack.candles.market import Candles, Market, as_market
 from deepstack.errors import DataError
-from deepstack.features.table import make_table
-from deepstack.labels.breakout import find_breakouts
+from deepstack.labels.labelled import CLASSES_OF, decision_rows
+from deepstack.models import catalogue
+from deepstack.models.heads import Head, head_of
+from deepstack.pipeline.inputs import Seen, see
+from deepstack.pipeline.position import lean, position_size
+from deepstack.pipeline.uncertainty import epistemic
+from deepstack.samples.scaled import scale_in_place
+from deepstack.samples.windows import Windows
+
+Inputs = Mapping[str, np.ndarray | Windows]
 
 
-def predict(artifact: Path, market: Market) -> pd.DataFrame:
-    """Probability and decision for every breakout after the warm-up, the last bar's included.
-
-    Args:
-        artifact: folder of a finished run.
-        market: candles of the interval the artifact was trained on.
-
-    Returns:
-        `symbol decision_time side probability decision`, by decision time then symbol.
+def load(artifact: Path | str) -> "Predictor":
+    """Open a finished artifact to predict with it; every file is verified first.
 
     Raises:
-        ArtifactError: the artifact is incomplete or altered.
-        DataError: candles of another interval, too few, or lacking what a feature needs.
+        ArtifactError: it is incomplete or altered.
     """
-    return predict_and_count(artifact, market)[0]
+    return Predictor(open_artifact(Path(artifact)))
 
 
-def predict_and_count(artifact: Path, market: Market) -> tuple[pd.DataFrame, int]:
-    """`predict`, and the count of breakouts that lie in a warm-up, where features are not known yet."""
-    opened = open_artifact(artifact)
-    check_interval(opened, market)
-    table = make_table(market, names=opened.features)
-    found = []
-    for symbol, candles in market.items():
-        rows, side, _ = find_breakouts(candles, opened.config.labels)
-        found.append(pd.DataFrame({"symbol": symbol, "decision_time": candles.frame.index[rows], "side": side}))
-    signals = pd.concat(found).sort_values(["decision_time", "symbol"], ignore_index=True)
-    rows = table.locate(signals["symbol"], signals["decision_time"])
-    known = rows >= 0
-    signals = signals[known].reset_index(drop=True)
-    probability = score(opened, table.values[rows[known]])
-    signals = signals.assign(probability=probability, decision=probability >= opened.threshold)
-    return signals, int((~known).sum())
+def predict(artifact: Path, market: Market, *, mc_passes: int = 0) -> pd.DataFrame:
+    """`load(artifact).predict(market)`."""
+    return load(artifact).predict(market, mc_passes=mc_passes)
 
 
-def score(opened: Artifact, features: np.ndarray) -> np.ndarray:
-    """Probability of winning for unscaled float32 [rows, features] in the artifact's order; float64 [rows]."""
-    if not len(features):
-        return np.empty(0)  # scikit-learn refuses an empty table, and no breakout is an answer like any other
-    scaled = np.asarray(opened.scaler.transform(features), dtype=np.float32)
-    return win_probability(load_network(opened), scaled, opened.manifest.data["prior"])
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A verified artifact and its network.
+
+    Attributes:
+        artifact: what was opened.
+    """
+
+    artifact: Artifact
+
+    @cached_property
+    def network(self) -> keras.Model:
+        """Built at the first prediction."""
+        return load_network(self.artifact)
+
+    @cached_property
+    def _for_one(self) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+        return compiled_for_one(self.network)
+
+    @property
+    def head(self) -> Head:
+        """What the network's outputs mean."""
+        return head_of(self.artifact.config.labels, self.artifact.config.model)
+
+    def predict(self, candles: Market | Candles, *, mc_passes: int = 0) -> pd.DataFrame:
+        """Answer at every decision in the candles, the last bar's included.
+
+        Args:
+            candles: one symbol's or a market's, of the interval the artifact was trained on.
+            mc_passes: forward passes with dropout on that estimate the epistemic uncertainty; 0 leaves it out.
+
+        Returns:
+            One row a decision, and output where there are several: `symbol decision_time`, `side` of a breakout or
+            `horizon`; `probability` of winning, or those of `sell hold buy`; the likeliest class as `prediction` and
+            its probability as `confidence`; where asked for `aleatoric`, the outcome's variance in R², and `epistemic`,
+            deviation of P(won), or P(buy) − P(sell), between passes; `decision` at the artifact's threshold and the
+            `position` it suggests, see `position_size`.
+
+        Raises:
+            DataError: candles of another interval, too few, or lacking what a feature needs.
+        """
+        return self.predict_and_count(as_market(candles), mc_passes=mc_passes)[0]
+
+    def predict_and_count(self, market: Market, *, mc_passes: int = 0) -> tuple[pd.DataFrame, int]:
+        """`predict`, and the count of decisions that see a warm-up or a gap, where features are not known."""
+        moments, inputs, unseen = self.look(market)
+        return self.framed(moments, inputs, mc_passes), unseen
+
+    def predict_windows(self, inputs: Inputs | np.ndarray, *, mc_passes: int = 0) -> pd.DataFrame:
+        """Answer for unscaled features that the caller holds: one sample `[…]` or a batch `[samples, …]`.
+
+        Args:
+            inputs: as the SavedModel takes them: name → array, or the array of `features` alone.
+            mc_passes: as in `predict`.
+
+        Raises:
+            DataError: an input is missing, unknown, not finite, or of another shape or count than the others.
+        """
+        named = inputs if isinstance(inputs, Mapping) else {"features": inputs}
+        expected_names = [tensor.name for tensor in self.network.inputs]
+        if set(named) != set(expected_names):
+            raise DataError(
+                "inputs", expected=", ".join(expected_names), received=", ".join(named) or "none", remedy="those names"
+            )
+        scaled = {}
+        for tensor in self.network.inputs:
+            values = np.array(named[tensor.name], dtype=tensor.dtype)  # a copy: scaling overwrites
+            expected = tuple(tensor.shape[1:])
+            values = values[None] if values.shape == expected else values
+            if values.shape[1:] != expected:
+                raise DataError(
+                    tensor.name,
+                    expected=f"an array of {expected} or [samples, {', '.join(map(str, expected))}]",
+                    received=f"{values.shape}",
+                    remedy="features in the order of the artifact's feature list",
+                )
+            _require_finite(tensor.name, values)
+            scaled[tensor.name] = values
+        rows = {name: len(values) for name, values in scaled.items()}
+        if len(set(rows.values())) > 1:
+            raise DataError("inputs", expected="as many samples in each", received=str(rows), remedy="the same samples")
+        return self.framed(pd.DataFrame(index=range(len(values))), self.scale(scaled), mc_passes)
+
+    def look(self, market: Market) -> tuple[pd.DataFrame, dict[str, np.ndarray | Windows], int]:
+        """Every decision that can be made in the candles: (moments, scaled inputs, count of those that cannot)."""
+        check_interval(self.artifact, market)
+        config = self.artifact.config
+        moments = pd.concat([decision_rows(candles, config.labels) for candles in market.values()])
+        moments = moments.sort_values(["decision_time", "symbol"], kind="stable", ignore_index=True)
+        entry = catalogue.find(config.model.name)
+        seen: Seen = see(market, moments, entry, config.features, config.samples, names=self.artifact.features)
+        return moments[seen.known].reset_index(drop=True), self.scale(seen.inputs), int((~seen.known).sum())
+
+    def scale(self, inputs: Inputs) -> dict[str, np.ndarray | Windows]:
+        """Unscaled inputs as the network was trained on them; matrices are overwritten."""
+        every, scalers = range(len(self.artifact.features)), self.artifact.scalers
+        return {
+            name: scale_in_place(values, every, scalers[name]) if name in scalers else values
+            for name, values in inputs.items()
+        }
+
+    def probabilities(self, inputs: Inputs) -> np.ndarray:
+        """Class probabilities of scaled inputs, corrected to the priors: float64 [samples, outputs, classes]."""
+        return self._decoded(self._raw(inputs))
+
+    def _raw(self, inputs: Inputs) -> np.ndarray:
+        count = len(next(iter(inputs.values())))
+        if count == 0:
+            return np.empty((0, len(self.head.names), self.head.logits + self.head.aleatoric), np.float32)
+        if count == 1:
+            return self._for_one({name: values[np.zeros(1, np.int64)] for name, values in inputs.items()})
+        return raw_outputs(self.network, inputs)
+
+    def _decoded(self, raw: np.ndarray) -> np.ndarray:
+        offset = self.head.prior_offset(self.artifact.priors)
+        return np.asarray(self.head.probabilities(raw.astype(np.float64), offset))
+
+    def _lean(self, raw: np.ndarray) -> np.ndarray:
+        """P(won), or P(buy) − P(sell): float64 [samples, outputs]."""
+        return lean(self._decoded(raw))
+
+    def framed(self, moments: pd.DataFrame, inputs: Inputs, mc_passes: int) -> pd.DataFrame:
+        raw = self._raw(inputs)
+        probability = self._decoded(raw)
+        _, variance = self.head.split(raw)
+        doubt = epistemic(self.artifact, inputs, self._lean, mc_passes) if mc_passes and len(raw) else None
+        frames = []
+        for k, output in enumerate(self.head.names):
+            named = {} if len(self.head.names) == 1 and self.head.kind == "binary" else {"horizon": output}
+            known = {
+                "aleatoric": None if variance is None else np.asarray(variance)[:, k, 0],
+                "epistemic": None if doubt is None else doubt[:, k],
+            }
+            frames.append(
+                moments.assign(**named, **self._answers(probability[:, k], self.artifact.thresholds[k], known))
+            )
+        order = pd.concat(frames).sort_index(kind="stable")
+        return order.reset_index(drop=True)
+
+    def _answers(
+        self, probability: np.ndarray, threshold: float, known: dict[str, np.ndarray | None]
+    ) -> dict[str, np.ndarray]:
+        """Columns of one output: probabilities, answer, confidence, uncertainty, decision, position."""
+        uncertainty = {name: values for name, values in known.items() if values is not None}
+        names = CLASSES_OF[self.artifact.config.labels.kind]
+        position, decision = position_size(probability, threshold, **uncertainty)
+        binary = len(names) == 2
+        return {
+            **({"probability": probability[:, 1]} if binary else dict(zip(names, probability.T, strict=True))),
+            "prediction": np.array(names)[probability.argmax(axis=1)],
+            "confidence": probability.max(axis=1),
+            **uncertainty,
+            "decision": decision,
+            "position": position,
+        }
+
+
+def _require_finite(name: str, values: np.ndarray) -> None:
+    known = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not known.all():
+        raise DataError(
+            name,
+            expected="finite values",
+            received=f"NaN or infinity in sample {int(np.argmin(known))}",
+            remedy="leaving that sample out: its features are not known",
+        )
 
 
 def check_interval(opened: Artifact, market: Market) -> None:

@@ -19,20 +19,21 @@ def facts_of(config: RunConfig, slices: Slices, model: keras.Model, layers: int,
     Args:
         layers: counted layers of the model.
     """
-    split, scaled, found = slices.split, slices.scaled, slices.found
+    split, codes = slices.split, slices.labels.codes
     return {
         "config": config.model_dump(mode="json"),
-        "features": {"count": len(scaled.names), "computed": len(found.names), "warmup_bars": found.warmup_bars},
+        "features": {"count": len(slices.names), "computed": slices.computed, "warmup_bars": slices.warmup_bars},
         "samples": {
             "train": len(split.train),
             "val": len(split.validation),
             "test": len(split.test),
             "purged": split.purged,
             "embargoed": split.embargoed,
-            "in_warmup": found.in_warmup,
-            "gap_windows": found.gap_windows,
-            "positive_rate": float(slices.won.mean()),
-            "prior": scaled.prior,
+            "in_warmup": slices.in_warmup,
+            "gap_windows": slices.gap_windows,
+            "positive_rate": float((codes == len(slices.labels.classes) - 1).mean()),
+            "prior": slices.priors[0, 1] if slices.priors is not None and len(slices.labels.classes) == 2 else None,
+            "priors": slices.priors,
             "validation_cut": split.validation_cut.isoformat(),
             "test_cut": split.test_cut.isoformat(),
         },

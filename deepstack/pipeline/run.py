@@ -1,26 +1,25 @@
 """The whole arrow on one page: candles → features → labels → samples → model → training → evaluation → artifact."""
 
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deepstack.artifact.atomic import disk_errors
+from deepstack.artifact.export import Decision
 from deepstack.artifact.manifest import write_manifest
 from deepstack.artifact.save import Trained, save_files
 from deepstack.artifact.workspace import publish, removed_if_unused
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.report import write_report
 from deepstack.models import catalogue
-from deepstack.models.options import read_options
+from deepstack.models.heads import head_of
 from deepstack.pipeline.judgement import judge_network
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.record import facts_of, feature_rows
-from deepstack.pipeline.samples import candidates, slices
+from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.stopwatch import Stopwatch
+from deepstack.pipeline.train import builder, check, train
 from deepstack.pipeline.workers import end_together, open_for_all
 from deepstack.progress import Progress, no_progress
-from deepstack.training.fit import fit
 from deepstack.training.strategy import make_strategy
 
 
@@ -43,8 +42,8 @@ def run(
             `<out>/.running`.
     """
     watch = Stopwatch()
-    entry = catalogue.find(config.model.name)
-    options: Any = read_options(entry.config, config.model.options)
+    check(config)
+    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
     strategy = make_strategy(config.training.strategy)  # before any other TensorFlow operation
     name = f"{config.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     workspace, folder, resumed = open_for_all(strategy, out, name, config, resume=resume)
@@ -53,44 +52,29 @@ def run(
         with watch.stage("read"):
             source = load_source(config, progress)
         with watch.stage("features"):
-            found = candidates(source.market, config.features, config.labels, progress=progress)
+            found = find(source.market, config, entry, progress)
         with watch.stage("labels"):
             parts = slices(found, source.interval, config)
-        train, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
-        names = parts.scaled.names
-
-        build = partial(catalogue.build, config.model.name, {"features": (len(names),)}, "binary", config.model.options)
-        activations = entry.bytes_per_sample(options)
-        fitted = fit(
-            build,
-            train,
-            validation,
-            config.training,
-            seed=config.seed,
-            folder=folder,
-            resume=resumed,
-            progress=progress,
-            bytes_per_sample=activations,
-        )
+        fitted = train(config, parts, folder, resume=resumed, progress=progress)
     watch.seconds |= {"first_step": fitted.first_step_s, "train": fitted.train_s}
     if workspace is None:
         return end_together(strategy, out / folder.name, chief=False)
 
     with watch.stage("build"):
-        model = build()  # float32 whatever the training precision, and free of the optimizer
+        model = builder(config, parts)()  # float32 whatever the training precision, and free of the optimizer
         model.set_weights(fitted.model.get_weights())
     with watch.stage("evaluate"):
-        judged = judge_network(model, parts, source.market, config, fitted.history, progress)
+        judged = judge_network(model, head, parts, source.market, config, fitted.history, progress)
     with watch.stage("export"):
-        threshold = judged.judgement.thresholds["network"].value
-        trained = Trained(model, names, parts.scaled.scaler, parts.scaled.prior, threshold)
-        examples = parts.unscaled(parts.split.validation[:32])
-        layers = save_files(folder, config.name, trained, feature_rows(names), examples)
+        decision = Decision(parts.scalers, head, parts.priors, judged.thresholds)
+        trained = Trained(model, parts.names, decision, entry.explains)
+        layers = save_files(folder, config.name, trained, feature_rows(parts.names), parts.examples)
 
     report = {"run": workspace.run, "data": source.facts, **facts_of(config, parts, model, layers, fitted)}
-    report |= {"timing_s": watch.report(), "importance": judged.importance, **judged.judgement.report}
+    report |= {"timing_s": watch.report(), **judged.report}
     with disk_errors(folder):
         write_report(folder, report, judged.figures)
-    known = {"prior": parts.scaled.prior, "test_cut": parts.split.test_cut.isoformat()}
-    write_manifest(folder, config, run=workspace.run, data=source.facts | known, features=names)
+    priors = None if parts.priors is None else parts.priors.tolist()
+    known = {"priors": priors, "test_cut": parts.split.test_cut.isoformat()}
+    write_manifest(folder, config, run=workspace.run, data=source.facts | known, features=parts.names)
     return end_together(strategy, publish(workspace), chief=True)

@@ -1,121 +1,68 @@
-"""From a market to labelled samples: feature rows joined to candidate trades by symbol and decision time."""
+"""From a market to scaled, weighted and split samples: whatever is fitted saw the training slice alone."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from deepstack.candles.market import Market
-from deepstack.config.features import FeaturesConfig
-from deepstack.config.labels import LabelsConfig
 from deepstack.config.run import RunConfig
-from deepstack.errors import DataError
+from deepstack.errors import ConfigError
 from deepstack.features.scale import fit_scaler
 from deepstack.features.screen import screen_features
 from deepstack.features.select import select_features
-from deepstack.features.table import FeatureTable, make_table
-from deepstack.labels.breakout import label_and_count
+from deepstack.labels.labelled import Labels, label
 from deepstack.labels.weights import class_balance, uniqueness
+from deepstack.models.catalogue import Model
+from deepstack.models.inputs import BASE, WHEN
+from deepstack.pipeline.inputs import Seen, nothing_seen, see
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.batches import Samples
-from deepstack.samples.split import Split, calendar_cuts, split_by_time
+from deepstack.samples.scaled import FIT_ROWS, scale_in_place, seen_rows, thinned
+from deepstack.samples.split import Split, calendar_cuts, require_every_class, split_by_time
+from deepstack.samples.windows import Windows
+
+EXAMPLES = 32
+"""Unscaled validation samples kept for the servable's warm-up."""
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
-    """Candidate trades whose features are known.
+class Found:
+    """Labelled samples and what the model sees of them, unscaled."""
 
-    Attributes:
-        trades: frame of TRADE_COLUMNS.
-        features: float32 [trades, features], unscaled.
-        names: of the features.
-        bar_times: datetime64[ms] [bars], close of every bar of every symbol whose features are known.
-        warmup_bars: bars cut at the start of every gap-free run.
-        in_warmup: candidates left out because their bar lies in a warm-up.
-        gap_windows: candidates left out because a gap, or the end of the data, came before their outcome.
-    """
+    labels: Labels
+    seen: Seen
 
-    trades: pd.DataFrame
-    features: np.ndarray
-    names: tuple[str, ...]
-    bar_times: np.ndarray
-    warmup_bars: int
-    in_warmup: int
-    gap_windows: int
+    @property
+    def unseen(self) -> int:
+        """Samples left out because the features of their bar, or of one in their window, are not known."""
+        return int((~self.seen.known).sum())
 
 
-def join(trades: pd.DataFrame, table: FeatureTable, dropped: int) -> Candidates:
-    """The trades whose decision bar stands in the table, with that bar's features.
-
-    Raises:
-        DataError: every candidate falls into a warm-up.
-    """
-    rows = table.locate(trades["symbol"], trades["decision_time"])
-    known = rows >= 0
-    if not known.any():
-        raise DataError(
-            "samples",
-            expected=f"breakouts after the warm-up of {table.warmup_bars} bars",
-            received=f"{len(trades)} breakouts, all inside it",
-            remedy="more candles or feature groups with a shorter lookback",
-        )
-    kept = trades[known].reset_index(drop=True)
-    in_warmup = int((~known).sum())
-    return Candidates(kept, table.values[rows[known]], table.names, table.times, table.warmup_bars, in_warmup, dropped)
-
-
-def candidates(
+def find(
     market: Market,
-    features: FeaturesConfig,
-    labels: LabelsConfig,
+    config: RunConfig,
+    model: Model,
+    progress: Progress = no_progress,
     *,
     names: Sequence[str] | None = None,
-    progress: Progress = no_progress,
-) -> Candidates:
-    """Features and labels of a market, joined; `names` asks for exactly those features."""
-    table = make_table(market, features, names=names, progress=partial(progress, "features"))
-    trades, dropped = label_and_count(market, labels)
-    return join(trades, table, dropped)
+) -> Found:
+    """Label a market and look at it at every decision as a model of the catalogue does.
 
+    Args:
+        names: exactly these features, in this order.
 
-@dataclass(frozen=True, eq=False)
-class Scaled:
-    """What the model is fitted on; everything in it that is fitted saw the training slice alone.
-
-    Attributes:
-        names: the selected features.
-        scaler: scikit-learn pipeline of those features.
-        x: float32 [trades, selected features], scaled.
-        weight: float32 [trades]: training rows by uniqueness, all rows balanced by the training prior if asked for.
-        prior: share of winners in the training slice; None when classes are not balanced.
+    Raises:
+        DataError: no sample can be seen.
     """
-
-    names: tuple[str, ...]
-    scaler: object
-    x: np.ndarray
-    weight: np.ndarray
-    prior: float | None
-
-
-def scale(found: Candidates, split: Split, interval: pd.Timedelta, config: FeaturesConfig, balance: bool) -> Scaled:
-    """Select and scale the features and weigh the samples, fitted on the training slice."""
-    train = found.features[split.train]
-    won = found.trades["won"].to_numpy(bool)
-    distinct = select_features(train, found.names, config)
-    names = screen_features(
-        train[:, [found.names.index(name) for name in distinct]], won[split.train], distinct, config.max_features
-    )
-    columns = [found.names.index(name) for name in names]
-    scaler = fit_scaler(train[:, columns], config)
-    x = np.ascontiguousarray(scaler.transform(found.features[:, columns]), dtype=np.float32)
-    unique = uniqueness(found.trades.iloc[split.train], interval)
-    prior = float(won[split.train].mean())
-    share = 0.5 if balance else prior
-    weight = np.where(won, share / prior, (1.0 - share) / (1.0 - prior))
-    weight[split.train] = class_balance(won[split.train], unique, share)
-    return Scaled(names, scaler, x, weight.astype(np.float32), prior if balance else None)
+    asked = label(market, config.labels)
+    seen = see(market, asked.samples, model, config.features, config.samples, names=names, progress=progress)
+    if not seen.known.any():
+        raise nothing_seen(len(asked), seen.warmup_bars, model, config.samples)
+    return Found(asked.keep(seen.known), seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,36 +70,121 @@ class Slices:
     """All samples of a run, and which slice each belongs to.
 
     Attributes:
-        found: the candidates.
-        split: which of them are for training, validation and test.
-        scaled: what the model sees of them.
+        labels: what was asked, and the answers.
+        split: which samples are for training, validation and test.
+        names: the selected features.
+        scalers: input → scikit-learn pipeline of those features.
+        inputs: input → float32 [samples, …, selected features], scaled.
+        y: float32 [samples, outputs, classes + 2]: one-hot answer, outcome and cost in R.
+        weight: float32 [samples, outputs]: training rows by uniqueness, all rows balanced by the training priors if
+            asked for, each output by its share in the loss.
+        priors: float64 [outputs, classes], shares in the training slice; None without balancing.
+        examples: unscaled inputs of some validation samples.
+        computed: features before selection.
+        warmup_bars: cut at the start of every gap-free run.
+        in_warmup: samples left out because a bar they see lies in a warm-up or beyond a gap.
+        gap_windows: samples left out because a gap, or the end of the data, came before their outcome.
     """
 
-    found: Candidates
+    labels: Labels
     split: Split
-    scaled: Scaled
+    names: tuple[str, ...]
+    scalers: dict[str, Pipeline]
+    inputs: dict[str, np.ndarray | Windows]
+    y: np.ndarray
+    weight: np.ndarray
+    priors: np.ndarray | None
+    examples: dict[str, np.ndarray]
+    computed: int
+    warmup_bars: int
+    in_warmup: int
+    gap_windows: int
 
     @property
-    def won(self) -> np.ndarray:
-        """bool [trades]."""
-        return self.found.trades["won"].to_numpy(bool)
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the inputs, without the batch axis."""
+        return {name: tuple(values.shape[1:]) for name, values in self.inputs.items()}
 
     def samples(self, index: np.ndarray) -> Samples:
         """One slice as the training loop reads it."""
-        x, won, weight = {"features": self.scaled.x}, self.won[index], self.scaled.weight[index]
-        return Samples(x, index, won.astype(np.float32), weight)
+        return Samples(self.inputs, index, self.y[index], self.weight[index])
 
-    def trades(self, index: np.ndarray) -> pd.DataFrame:
-        """The trades of one slice, numbered from 0."""
-        return self.found.trades.iloc[index].reset_index(drop=True)
-
-    def unscaled(self, index: np.ndarray) -> np.ndarray:
-        """float32 [rows, selected features], as a client sends them."""
-        return self.found.features[index][:, [self.found.names.index(name) for name in self.scaled.names]]
+    def frame(self, index: np.ndarray) -> pd.DataFrame:
+        """The samples of one slice, numbered from 0."""
+        return self.labels.samples.iloc[index].reset_index(drop=True)
 
 
-def slices(found: Candidates, interval: pd.Timedelta, config: RunConfig) -> Slices:
-    """Split, select, scale and weigh; what is fitted is fitted on the training slice."""
-    cuts = calendar_cuts(found.bar_times, config.split)
-    split = split_by_time(found.trades, cuts, interval, config.split.embargo_bars)
-    return Slices(found, split, scale(found, split, interval, config.features, config.training.balance_classes))
+def slices(found: Found, interval: pd.Timedelta, config: RunConfig) -> Slices:
+    """Split, select, scale and weigh, fitted on the training slice alone; the found matrices are overwritten."""
+    labels, seen = found.labels, found.seen
+    cuts = calendar_cuts(seen.bar_times, config.split)
+    split = split_by_time(labels.samples, cuts, interval, config.split.embargo_bars)
+    require_every_class(split, labels.codes, labels.classes)
+    names = _select(seen, labels.codes, split.train, config)
+    columns = [seen.names.index(name) for name in names]
+    first = split.validation[:EXAMPLES]
+    scalers, examples, inputs = {}, {}, {}
+    for name, values in seen.inputs.items():
+        if name == WHEN:
+            examples[name], inputs[name] = values[first], values
+            continue
+        examples[name] = values[first][..., columns]
+        scalers[name] = fit_scaler(seen_rows(values, split.train)[:, columns], config.features)
+        inputs[name] = scale_in_place(values, columns, scalers[name])
+    weight, priors = _weigh(labels, split, interval, config)
+    one_hot = np.eye(len(labels.classes), dtype=np.float32)[labels.codes]
+    worth = np.stack([labels.outcome_r, labels.cost_r], axis=-1).astype(np.float32)
+    y = np.concatenate([one_hot, worth], axis=-1)
+    facts = len(seen.names), seen.warmup_bars, found.unseen, labels.dropped
+    return Slices(labels, split, names, scalers, inputs, y, weight, priors, examples, *facts)
+
+
+def _select(seen: Seen, codes: np.ndarray, train: np.ndarray, config: RunConfig) -> tuple[str, ...]:
+    """Names of the features worth keeping, judged at the training decisions in the market's own interval."""
+    train = thinned(train, FIT_ROWS, config.seed)
+    values = seen.inputs[BASE]
+    rows = values.values[values.last[train]] if isinstance(values, Windows) else values[train]
+    distinct = select_features(rows, seen.names, config.features)
+    kept = rows[:, [seen.names.index(name) for name in distinct]]
+    screened = set(screen_features(kept, codes[train], distinct, config.features.max_features))
+    _require_known(config.features.keep, seen.names)
+    return tuple(name for name in seen.names if name in screened or name in config.features.keep)
+
+
+def _require_known(keep: Sequence[str], names: Sequence[str]) -> None:
+    for name in keep:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            raise ConfigError(
+                "features.keep",
+                expected="features that are computed",
+                received=repr(name),
+                remedy=f"`{near[0]}`" if near else "one of `deepstack features`",
+            )
+
+
+def _weigh(
+    labels: Labels, split: Split, interval: pd.Timedelta, config: RunConfig
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(weights [samples, outputs], priors [outputs, classes] or None)."""
+    train, classes = labels.codes[split.train], len(labels.classes)
+    unique = uniqueness(labels.samples.iloc[split.train], interval)
+    priors = np.array([np.bincount(codes, minlength=classes) for codes in train.T]) / len(train)
+    shares = np.full_like(priors, 1.0 / classes) if config.training.balance_classes else priors
+    weight = np.take_along_axis((shares / priors).T, labels.codes.astype(np.int64), axis=0)
+    weight[split.train] = np.column_stack(
+        [class_balance(codes, unique, share) for codes, share in zip(train.T, shares, strict=True)]
+    )
+    of_output = np.array(config.labels.horizons.weights or (1.0,) * len(priors))
+    of_output = of_output / of_output.sum() if len(priors) > 1 else np.ones(1)
+    return (weight * of_output).astype(np.float32), priors if config.training.balance_classes else None
+
+
+def part(inputs: Mapping[str, np.ndarray | Windows], index: np.ndarray) -> dict[str, np.ndarray | Windows]:
+    """The same inputs of some samples; windows stay indices."""
+    return {
+        name: Windows(values.values, values.last[index], values.length)
+        if isinstance(values, Windows)
+        else values[index]
+        for name, values in inputs.items()
+    }

@@ -1,15 +1,18 @@
 """Samples by index, and the fixed-size batches of each step: nothing is materialised, any batch can be made again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import tensorflow as tf
 
 from deepstack.errors import ConfigError, DataError
+from deepstack.samples.augment import Augment
+from deepstack.samples.windows import Windows
 
-Inputs = np.ndarray | dict[str, np.ndarray]
+Array = np.ndarray | Windows
+Inputs = Array | dict[str, np.ndarray] | dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,11 +20,11 @@ class Samples:
     """A slice of the sample table: the matrix is shared between slices, the rows are named by `index`.
 
     Attributes:
-        x: scaled features, float32 [rows, …], or input name → such an array.
+        x: scaled features, float32 [rows, …], an array or Windows, or input name → such.
         index: int64 [samples], the rows of `x` that belong to this slice, in time order.
-        y: float32 [samples] or [samples, outputs], label of each sample.
-        weight: float32 [samples], weight of each sample in the loss; a mean of 1 over the training slice keeps the
-            learning rate's meaning.
+        y: float32 [samples, …], target of each sample, as the loss reads it.
+        weight: float32 [samples, …], weight of each sample in the loss, as many as the loss has values; a mean of 1
+            over the training slice keeps the learning rate's meaning.
 
     Raises:
         DataError: lengths disagree, the slice is empty or an index lies outside `x`.
@@ -54,9 +57,9 @@ class Samples:
         return len(self.index)
 
     @property
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Array]:
         """The inputs by name; a lone matrix has the name ''."""
-        return self.x if isinstance(self.x, dict) else {"": self.x}
+        return dict(self.x) if isinstance(self.x, Mapping) else {"": self.x}
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,14 @@ def _order(samples: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def training_batches(
-    samples: Samples, plan: BatchPlan, first_step: int, last_step: int, replicas: Sequence[int] = (0,), of: int = 1
+    samples: Samples,
+    plan: BatchPlan,
+    first_step: int,
+    last_step: int,
+    replicas: Sequence[int] = (0,),
+    of: int = 1,
+    *,
+    augment: Augment | None = None,
 ) -> tf.data.Dataset:
     """The batches of steps `first_step` … `last_step - 1`, gathered while the step before them computes.
 
@@ -124,6 +134,7 @@ def training_batches(
         last_step: one past the last step.
         replicas: numbers of the replicas this process feeds; their elements follow each other within a step.
         of: replicas in all; each takes an equal consecutive share of every batch.
+        augment: varies the samples; the same step of the same replica always gets the same variation.
 
     Returns:
         Elements (x, y, weight) with leading shape [accumulate_steps, batch_size / of].
@@ -136,7 +147,8 @@ def training_batches(
         return plan.positions(step)[:, start : start + share]
 
     elements = tf.data.Dataset.range(first_step * len(replicas), last_step * len(replicas))
-    return _gathered(elements, samples, positions, (plan.accumulate_steps, share))
+    vary = None if augment is None else partial(_vary, augment, plan.seed, replicas)
+    return _gathered(elements, samples, positions, (plan.accumulate_steps, share), vary)
 
 
 def validation_batches(
@@ -157,8 +169,29 @@ def validation_batches(
     return _gathered(tf.data.Dataset.range(steps * len(replicas)), samples, positions, (share,))
 
 
+def _vary(
+    augment: Augment,
+    seed: int,
+    replicas: Sequence[int],
+    element: int,
+    inputs: list[np.ndarray],
+    y: np.ndarray,
+    weight: np.ndarray,
+) -> None:
+    """Vary the batches of one element in place, each [accumulate_steps, samples, …]; times stay as they are."""
+    step, local = divmod(element, len(replicas))
+    features = [values for values in inputs if values.dtype.kind == "f"]
+    for number in range(len(y)):
+        random = np.random.default_rng([seed, step, replicas[local], number])
+        augment([values[number] for values in features], y[number], weight[number], random)
+
+
 def _gathered(
-    elements: tf.data.Dataset, samples: Samples, positions: Callable[[int], np.ndarray], leading: tuple[int, ...]
+    elements: tf.data.Dataset,
+    samples: Samples,
+    positions: Callable[[int], np.ndarray],
+    leading: tuple[int, ...],
+    vary: Callable[[int, list[np.ndarray], np.ndarray, np.ndarray], None] | None = None,
 ) -> tf.data.Dataset:
     arrays = samples.arrays
     sources = [*arrays.values(), samples.y, samples.weight]
@@ -167,10 +200,15 @@ def _gathered(
         chosen = positions(int(element))
         table_rows = samples.index[chosen]
         inputs = [values[table_rows] for values in arrays.values()]
-        return [np.asarray(part, np.float32) for part in (*inputs, samples.y[chosen], samples.weight[chosen])]
+        y, weight = samples.y[chosen].astype(np.float32), samples.weight[chosen].astype(np.float32)
+        if vary is not None:
+            vary(int(element), inputs, y, weight)
+        return [*inputs, y, weight]
 
     def tensors(element: tf.Tensor) -> tuple[tf.Tensor | dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        parts = tf.numpy_function(rows, [element], [tf.float32] * len(sources))
+        parts = tf.numpy_function(
+            rows, [element], [*(values.dtype for values in arrays.values()), tf.float32, tf.float32]
+        )
         for part, source in zip(parts, sources, strict=True):
             part.set_shape(leading + source.shape[1:])
         *inputs, y, weight = parts

@@ -1,5 +1,6 @@
 """The chronological split: one calendar cut for all symbols, purged by label interval, with an embargo."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,13 +13,13 @@ from deepstack.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which trades belong to which slice.
+    """Which samples belong to which slice.
 
     Attributes:
-        train, validation, test: int64 positions in the trades frame, ascending; no trade stands in two.
+        train, validation, test: int64 positions in the samples frame, ascending; no sample stands in two.
         validation_cut, test_cut: first moment of each later slice.
-        purged: trades left out because they were still open at the cut that ends their slice.
-        embargoed: trades left out because they ended within the embargo before that cut.
+        purged: samples left out because their outcome was still open at the cut that ends their slice.
+        embargoed: samples left out because it ended within the embargo before that cut.
     """
 
     train: np.ndarray
@@ -52,28 +53,28 @@ def calendar_cuts(bar_times: np.ndarray, config: SplitConfig) -> Cuts:
     return Cuts(*(pd.Timestamp(int(moment), unit="ms", tz="UTC") for moment in moments))
 
 
-def split_by_time(trades: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, embargo_bars: int) -> Split:
-    """Divide the trades of all symbols at two moments.
+def split_by_time(samples: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, embargo_bars: int) -> Split:
+    """Divide the samples of all symbols at two moments.
 
-    A trade belongs to the slice of its decision time, a decision at the cut to the later slice. It is kept when its
+    A sample belongs to the slice of its decision time, a decision at the cut to the later slice. It is kept when its
     outcome was known before the next cut less the embargo, so no interval [decision_time, end_time] of one slice
     meets one of another, whatever the symbols.
 
     Args:
-        trades: columns decision_time, end_time and won of TRADE_COLUMNS, in any order.
+        samples: columns decision_time and end_time, in any order.
         cuts: from `calendar_cuts`.
         interval: length of a bar, the unit of the embargo.
         embargo_bars: bars left empty before each cut.
 
     Raises:
-        DataError: a slice is empty or holds one class only.
+        DataError: no samples.
 
     Source: López de Prado 2018, Advances in Financial Machine Learning, section 7.4.
     """
-    if trades.empty:
-        raise DataError("split", expected="trades to divide", received="none", remedy="more bars")
-    decision = pd.DatetimeIndex(trades["decision_time"]).as_unit("ms")
-    decision_ms, end_ms = decision.asi8, pd.DatetimeIndex(trades["end_time"]).as_unit("ms").asi8
+    if samples.empty:
+        raise DataError("split", expected="samples to divide", received="none", remedy="more bars")
+    decision = pd.DatetimeIndex(samples["decision_time"]).as_unit("ms")
+    decision_ms, end_ms = decision.asi8, pd.DatetimeIndex(samples["end_time"]).as_unit("ms").asi8
     validation_cut, test_cut = pd.DatetimeIndex(cuts).as_unit("ms").asi8
     embargo_ms = embargo_bars * (interval // pd.Timedelta(1, "ms"))
 
@@ -84,7 +85,7 @@ def split_by_time(trades: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, emba
     purged = is_early & (end_ms >= slice_end)
     embargoed = is_early & ~purged & (end_ms >= slice_end - embargo_ms)
     kept = ~(purged | embargoed)
-    split = Split(
+    return Split(
         train=np.flatnonzero(is_train & kept),
         validation=np.flatnonzero(is_validation & kept),
         test=np.flatnonzero(~is_early),
@@ -93,19 +94,28 @@ def split_by_time(trades: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, emba
         purged=int(purged.sum()),
         embargoed=int(embargoed.sum()),
     )
-    _require_both_classes(split, trades["won"].to_numpy(bool))
-    return split
 
 
-def _require_both_classes(split: Split, won: np.ndarray) -> None:
-    slices = {"train": split.train, "validation": split.validation, "test": split.test}
-    counts = {name: (int(won[rows].sum()), len(rows)) for name, rows in slices.items()}
-    for name, (positive, total) in counts.items():
-        if not 0 < positive < total:
-            received = ", ".join(f"{slice_} {p} won of {n}" for slice_, (p, n) in counts.items())
-            raise DataError(
-                f"split ({name})",
-                expected="won and lost trades in every slice",
-                received=f"{received}, {split.purged} purged, {split.embargoed} embargoed",
-                remedy="more bars, another split.train or split.validation, or a shorter split.embargo_bars",
-            )
+def require_every_class(split: Split, codes: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuse a split that leaves a slice without one of the classes.
+
+    Args:
+        codes: int [samples, outputs], index into `classes`.
+
+    Raises:
+        DataError: says how many of each class every slice holds.
+    """
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    counts = {
+        name: [np.bincount(output, minlength=len(classes)) for output in codes[rows].T] for name, rows in parts.items()
+    }
+    for name, outputs in counts.items():
+        for count in outputs:
+            if not count.all():
+                received = ", ".join(f"{n} {answer}" for n, answer in zip(count, classes, strict=True))
+                raise DataError(
+                    f"split ({name})",
+                    expected=f"samples of every class: {', '.join(classes)}",
+                    received=f"{received}; {split.purged} purged, {split.embargoed} embargoed",
+                    remedy="more bars, another split.train or split.validation, or a shorter split.embargo_bars",
+                )

@@ -9,12 +9,13 @@ import keras
 
 from deepstack.config.training import TrainingConfig
 from deepstack.progress import Progress, no_progress
+from deepstack.samples.augment import Augment
 from deepstack.samples.batches import Samples, training_batches, validation_batches
 from deepstack.training.callbacks import make_callbacks
 from deepstack.training.checkpoint import save_checkpoint
 from deepstack.training.epoch import Clock, check_finite, history_row, train_epoch
 from deepstack.training.history import write_history
-from deepstack.training.losses import SampleLoss, binary_cross_entropy
+from deepstack.training.objective import Objective
 from deepstack.training.precision import dtype_policy, resolve_precision
 from deepstack.training.prepare import prepare
 from deepstack.training.resume import assign, begin, model_values, model_variables, run_identity, snapshot
@@ -22,6 +23,8 @@ from deepstack.training.schedules import set_plateau
 from deepstack.training.state import HistoryRow
 from deepstack.training.strategy import check_agreement, distributed, is_chief, lost_worker_reported, make_strategy
 from deepstack.training.validation import VALIDATION_SHARE, validate
+
+BeforeEpoch = Callable[[keras.Model, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class FitResult:
 
 def fit(
     build: Callable[[], keras.Model],
+    objective: Objective,
     train: Samples,
     validation: Samples,
     config: TrainingConfig,
@@ -66,13 +70,16 @@ def fit(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress = no_progress,
-    loss: SampleLoss | None = None,
+    augment: Augment | None = None,
+    before_epoch: BeforeEpoch | None = None,
     bytes_per_sample: float | None = None,
+    xla: bool = True,
 ) -> FitResult:
     """Train a model.
 
     Args:
         build: makes the functional model; called under the run's seed, dtype policy and strategy.
+        objective: what is minimised on the training slice, and followed on the validation slice.
         train: training slice.
         validation: slice that decides on early stopping and the best weights.
         config: how to train.
@@ -83,20 +90,22 @@ def fit(
             `tf.config.experimental.enable_op_determinism()`; CPUs need no such switch).
         callbacks: Keras callbacks.
         progress: told every step, as stage `train`.
-        loss: one value a sample; None is binary cross-entropy with the configured smoothing.
+        augment: varies training batches; none by default.
+        before_epoch: called with the model and the number of each epoch (from 0) before its first step, not again when
+            a run resumes within it.
         bytes_per_sample: activation memory of a training step, for `batch_size: auto`.
+        xla: what `jit_compile: auto` means for this model.
 
     Raises:
         DeepstackError: a loss that is not finite, a batch that does not fit the data, a checkpoint of another run,
             a lost worker, a full disk.
     """
     clock = Clock()
-    loss = loss or binary_cross_entropy(config.label_smoothing)
     precision, strategy = resolve_precision(config.precision), make_strategy(config.strategy)
     chief, checkpoints = is_chief(strategy), folder / "checkpoints"
     keras.utils.set_random_seed(seed)
     with lost_worker_reported(strategy), dtype_policy(precision), strategy.scope():
-        run = prepare(build, config, loss, strategy, precision, len(train), seed, bytes_per_sample)
+        run = prepare(build, config, objective.loss, strategy, precision, len(train), seed, bytes_per_sample, xla)
         identity = run_identity(run, config, seed, train, validation)
         state, best = begin(checkpoints, run, config, identity, resume=resume, clear=chief)
         check_agreement(strategy, state.step)
@@ -105,7 +114,8 @@ def fit(
             if chief:
                 save_checkpoint(checkpoints, snapshot(run, state, best, identity))
 
-        batches = iter(distributed(strategy, partial(training_batches, train, run.plan, state.step, run.last_step)))
+        feed = partial(training_batches, train, run.plan, state.step, run.last_step, augment=augment)
+        batches = iter(distributed(strategy, feed))
         validation_size = max(run.plan.batch_size, VALIDATION_SHARE * strategy.num_replicas_in_sync)
         checks = distributed(strategy, partial(validation_batches, validation, validation_size))
         listeners = make_callbacks(
@@ -115,8 +125,10 @@ def fit(
         while state.step < run.last_step and not state.stopped:
             epoch = state.step // run.plan.steps_per_epoch
             listeners.on_epoch_begin(epoch)
+            if before_epoch is not None and state.step % run.plan.steps_per_epoch == 0:
+                before_epoch(run.model, epoch)
             train_epoch(run, state, batches, listeners, clock, config.checkpoint_every_steps, save)
-            val_loss, val_auc = validate(run.predict_step, checks, validation, loss)
+            val_loss, val_auc = validate(run.predict_step, checks, validation, objective)
             check_finite(val_loss, f"validation after epoch {epoch + 1}")
             row = history_row(run, state, val_loss, val_auc)
             if state.close_epoch(row, config):

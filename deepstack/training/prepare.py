@@ -51,6 +51,7 @@ def prepare(
     samples: int,
     seed: int,
     bytes_per_sample: float | None,
+    xla: bool,
 ) -> Prepared:
     """Build a model and what trains it; to be called inside the strategy's scope, under the dtype policy `precision`.
 
@@ -75,10 +76,9 @@ def prepare(
     schedule = learning_rate_schedule(config, plan.steps_per_epoch)
     optimizer = make_optimizer(config, schedule, precision)
     optimizer.build(model.trainable_variables)
+    compiled = xla if config.jit_compile == "auto" else config.jit_compile
     # Keras' own fit is not used: compiling gives callbacks the optimizer they look for.
-    model.compile(optimizer=optimizer, auto_scale_loss=False)
-    train_step = make_train_step(
-        model, optimizer, loss, strategy, clip_norm=config.clip_norm, jit_compile=config.jit_compile
-    )
-    predict_step = make_predict_step(model, strategy, jit_compile=config.jit_compile)
+    model.compile(optimizer=optimizer, auto_scale_loss=False, jit_compile=compiled)
+    train_step = make_train_step(model, optimizer, loss, strategy, clip_norm=config.clip_norm, jit_compile=compiled)
+    predict_step = make_predict_step(model, strategy, jit_compile=compiled)
     return Prepared(model, optimizer, schedule, plan, config.epochs * plan.steps_per_epoch, train_step, predict_step)

@@ -11,6 +11,7 @@ import numpy as np
 from deepstack.config.training import TrainingConfig
 from deepstack.errors import ConfigError
 from deepstack.samples.batches import Samples
+from deepstack.samples.windows import Windows
 from deepstack.training.checkpoint import Checkpoint, clear_checkpoints, load_checkpoint
 from deepstack.training.prepare import Prepared
 from deepstack.training.schedules import set_plateau
@@ -88,5 +89,6 @@ def run_identity(run: Prepared, config: TrainingConfig, seed: int, train: Sample
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for samples in (train, validation):
         for values in (*samples.arrays.values(), samples.index, samples.y, samples.weight):
-            digest.update(np.ascontiguousarray(values).data)
+            for part in values.parts if isinstance(values, Windows) else (values,):
+                digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()

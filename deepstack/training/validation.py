@@ -1,13 +1,11 @@
 """Validation figures at the end of an epoch."""
 
-import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from deepstack.samples.batches import Samples
-from deepstack.training.losses import SampleLoss
+from deepstack.training.objective import Objective
 from deepstack.training.step import Batch
 
 VALIDATION_SHARE = 256
@@ -15,7 +13,7 @@ VALIDATION_SHARE = 256
 
 
 def validate(
-    predict: Callable[[Batch], object], batches: Iterable[Batch], samples: Samples, loss: SampleLoss
+    predict: Callable[[Batch], object], batches: Iterable[Batch], samples: Samples, objective: Objective
 ) -> tuple[float, float]:
     """Weighted mean loss, Σ weight · loss / Σ weight, and AUC of one pass over `samples`.
 
@@ -23,19 +21,12 @@ def validate(
         predict: batch → outputs, gathered over replicas in sample order.
         batches: all samples in order, the last batch filled up.
         samples: the validation slice; its weights count as they do in training.
-        loss: the training loss, without the model's own losses.
+        objective: the training loss, without the model's own losses, and the AUC.
 
     Returns:
-        (val_loss in nats, unweighted AUC of the first output); the AUC is NaN if labels are not one binary column.
+        (val_loss in nats, val_auc).
     """
-    outputs = np.concatenate([np.asarray(predict(batch)) for batch in batches])[: len(samples)]
-    losses = np.asarray(loss(samples.y.astype(np.float32), outputs), np.float64)
+    raw = np.concatenate([np.asarray(predict(batch)) for batch in batches])[: len(samples)]
+    losses = np.asarray(objective.loss(samples.y, raw), np.float64)
     weight = samples.weight.astype(np.float64)
-    return float(losses @ weight / weight.sum()), _auc(samples.y, outputs)
-
-
-def _auc(y: np.ndarray, outputs: np.ndarray) -> float:
-    scores = outputs.reshape(len(y), -1)
-    if y.size != len(y) or scores.shape[1] != 1 or len(np.unique(y)) != 2 or not np.isfinite(scores).all():
-        return math.nan
-    return float(roc_auc_score(y.ravel() > 0.5, scores[:, 0]))
+    return float((losses * weight).sum() / weight.sum()), objective.auc(samples.y, raw)

@@ -43,13 +43,13 @@ def ultimate() -> Any:
         "attention_scales": [1, 4],
         "input_dropout": 0.1,
     }
-    return catalogue.build("ultimate", {"features": (FEATURES,)}, "binary", options)
+    return catalogue.build("ultimate", {"features": (FEATURES,)}, options=options)
 
 
 def sequential() -> Any:
     from deepstack.models import catalogue
 
-    return catalogue.build("sequential", {"features": (FEATURES,)}, "binary", {"layers": 12, "width": 16})
+    return catalogue.build("sequential", {"features": (FEATURES,)}, options={"layers": 12, "width": 16})
 
 
 def no_rule() -> Any:

@@ -21,5 +21,7 @@ else:
 
     for model, features, result in job["models"]:
         network = keras.models.load_model(model, compile=False)
-        np.save(result, network.predict({"features": np.load(features)}, verbose=0))
+        given = np.load(features)
+        inputs = dict(given) if hasattr(given, "files") else {"features": given}
+        np.save(result, network.predict(inputs, verbose=0))
     assert not [name for name in sys.modules if name.startswith(("deepstack.models", "deepstack.artifact"))]

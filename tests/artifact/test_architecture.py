@@ -8,10 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from small_models import WITH_DROPOUT, build
 
 from deepstack.artifact.architecture import COLUMNS, architecture_rows, count_layers, write_architecture
 from deepstack.config.read import read_config
 from deepstack.models import catalogue
+from deepstack.models.catalogue import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +27,7 @@ def parameters(model: keras.Model, trainable: bool = False) -> int:
 @pytest.fixture(scope="module")
 def default_network() -> keras.Model:
     config = read_config(ROOT / "configs" / "ultimate.yaml").model
-    return catalogue.build(config.name, {"features": (250,)}, "binary", config.options)
+    return catalogue.build(config.name, {"features": (250,)}, options=config.options)
 
 
 def test_the_default_network_has_a_row_for_each_of_its_layers(default_network: keras.Model, tmp_path: Path) -> None:
@@ -52,8 +54,20 @@ def test_every_parameter_stands_in_one_row(networks: Mapping[str, Any], network:
     assert sum(row["trainable_parameters"] for row in rows) == parameters(networks[network], trainable=True)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_so_does_every_parameter_of_every_model(name: str) -> None:
+    with keras.StatelessScope(initialize_variables=False):
+        model = build(name, WITH_DROPOUT)
+        rows = list(architecture_rows(model))
+        assert len(rows) == count_layers(model)
+        assert sum(row["parameters"] for row in rows) == parameters(model)
+        assert sum(row["trainable_parameters"] for row in rows) == parameters(model, trainable=True)
+        assert all(row["output_width"] > 0 for row in rows)
+        keras.utils.clear_session()
+
+
 def test_counting_needs_no_memory_for_weights() -> None:
     with keras.StatelessScope(initialize_variables=False):
         options = {"width": 4096, "res_blocks_per_unit": [10_000]}
-        assert count_layers(catalogue.build("ultimate", {"features": (9,)}, "binary", options)) == 40_056
+        assert count_layers(catalogue.build("ultimate", {"features": (9,)}, options=options)) == 40_056
     keras.utils.clear_session()  # or the next scope to end would give those weights their memory

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,10 +12,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from deepstack.artifact import export
 from deepstack.artifact.export import Decision, export_saved_model
-from deepstack.features.scale import scaler_constants
-from deepstack.labels.weights import correct_prior
+from deepstack.features.scale import fit_scaler
+from deepstack.labels.weights import correct_priors
+from deepstack.models.heads import Head, binary_head
 
-PRIOR = 0.35
+PRIORS = np.array([[0.65, 0.35]])
 UNWANTED = ("Random", "StatelessRng", "FusedBatchNorm", "While", "Xla", "Bernoulli", "Multinomial")
 
 over_networks = pytest.mark.parametrize("network", ["ultimate", "sequential", "no_rule"])
@@ -32,8 +34,8 @@ def exported(
             for name, model in networks.items():
                 folder = tmp_path_factory.mktemp(f"{name}_{kind}") / "serving" / name / "1"
                 threshold = float(np.median(expected(model, features, scaler)))
-                decision = Decision(*scaler_constants(scaler), PRIOR, threshold)
-                export_saved_model(folder, model, decision, features, name)
+                decision = Decision({"features": scaler}, binary_head(), PRIORS, (threshold,))
+                export_saved_model(folder, model, decision, {"features": features}, name)
                 folders[name, kind] = folder
     return folders
 
@@ -42,12 +44,14 @@ def expected(model: Any, features: np.ndarray, scaler: Any) -> np.ndarray:
     """The probability by Keras, scikit-learn and the prior correction, float64."""
     scaled = scaler.transform(features).astype(np.float32)
     logit = model({"features": scaled}, training=False).numpy().astype(np.float64).reshape(-1)
-    return correct_prior(1.0 / (1.0 + np.exp(-logit)), PRIOR)
+    won = 1.0 / (1.0 + np.exp(-logit))
+    return correct_priors(np.column_stack([1.0 - won, won]), PRIORS[0])[:, 1]
 
 
-def serve(folder: Path, features: np.ndarray) -> dict[str, np.ndarray]:
+def serve(folder: Path, features: np.ndarray, **more: np.ndarray) -> dict[str, np.ndarray]:
     loaded = tf.saved_model.load(str(folder))
-    return {k: v.numpy() for k, v in loaded.signatures["serving_default"](features=tf.constant(features)).items()}
+    inputs = {name: tf.constant(values) for name, values in {"features": features, **more}.items()}
+    return {k: v.numpy() for k, v in loaded.signatures["serving_default"](**inputs).items()}
 
 
 def nodes(folder: Path) -> list[Any]:
@@ -108,11 +112,104 @@ def test_any_number_of_rows(exported: Any, features: np.ndarray, rows: int) -> N
     )
 
 
-def test_an_unbalanced_training_leaves_the_logit_alone() -> None:
-    bounds = (np.zeros(1, np.float32),) * 4
-    assert Decision(*bounds, None, 0.5).offset == 0.0
-    assert Decision(*bounds, 0.5, 0.5).offset == 0.0
-    assert Decision(*bounds, 0.2, 0.5).offset == pytest.approx(np.log(0.25))
+@pytest.mark.parametrize(
+    ("priors", "offset"),
+    [(None, [[0.0]]), ([[0.5, 0.5]], [[0.0]]), ([[0.8, 0.2]], [[np.log(0.25)]])],
+    ids=str,
+)
+def test_an_unbalanced_training_leaves_the_logit_alone(priors: Any, offset: list[list[float]]) -> None:
+    np.testing.assert_allclose(binary_head().prior_offset(priors), offset, atol=1e-12)
+
+
+MOVES = Head("horizons", ("5min", "1h"), 3, aleatoric=True)
+MOVE_PRIORS = np.array([[0.25, 0.4, 0.35], [0.3, 0.45, 0.25]])
+MOVE_THRESHOLDS = (0.1, 0.4)
+BARS = 5
+
+
+@pytest.fixture(scope="module")
+def windows(features: np.ndarray) -> dict[str, np.ndarray]:
+    """Of two timeframes, and the time of the decision, which is not to be scaled."""
+    random = np.random.default_rng(4)
+    shown = {name: features[random.integers(len(features), size=(50, BARS))] for name in ("features", "features_1h")}
+    return {**shown, "decision_s": random.integers(10**8, size=(50, 1)).astype(np.int32)}
+
+
+@pytest.fixture(scope="module")
+def mover(windows: dict[str, np.ndarray]) -> keras.Model:
+    """A network of three inputs and two horizons."""
+    inputs = {name: keras.Input(v.shape[1:], dtype=v.dtype.name, name=name) for name, v in windows.items()}
+    *shown, when = inputs.values()
+    pooled = [keras.layers.GlobalAveragePooling1D()(x) for x in shown]
+    late = keras.layers.Rescaling(1e-8)(when)
+    trunk = keras.layers.Dense(8, activation="tanh")(keras.layers.Concatenate()([*pooled, late]))
+    model = keras.Model(inputs, MOVES.outputs(trunk))
+    random = np.random.default_rng(5)
+    model.set_weights([random.normal(scale=0.8, size=w.shape).astype(np.float32) for w in model.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def moves_served(
+    tmp_path_factory: pytest.TempPathFactory, mover: keras.Model, windows: dict[str, np.ndarray], scalers: Any
+) -> Path:
+    folder = tmp_path_factory.mktemp("moves") / "1"
+    decision = Decision(scalers, MOVES, MOVE_PRIORS, MOVE_THRESHOLDS)
+    joined = next(layer.name for layer in mover.layers if isinstance(layer, keras.layers.Concatenate))
+    export_saved_model(folder, mover, decision, windows, "moves", {"joined": joined})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scalers(features: np.ndarray, scaler: Any) -> dict[str, Any]:
+    """One an input: the coarser timeframe has a scale of its own."""
+    return {"features": scaler, "features_1h": fit_scaler(features * 3.0 + 1.0)}
+
+
+def test_moves_are_answered_by_horizon_from_every_input(
+    moves_served: Path, mover: keras.Model, windows: dict[str, np.ndarray], scalers: dict[str, Any]
+) -> None:
+    found = serve(moves_served, **windows)
+    flat = {name: windows[name].reshape(-1, windows[name].shape[-1]) for name in scalers}
+    scaled = {name: scalers[name].transform(flat[name]).reshape(windows[name].shape) for name in scalers}
+    raw = mover({**scaled, "decision_s": windows["decision_s"]}, training=False).numpy().astype(np.float64)
+    logits, variance = raw[..., :3], np.exp(raw[..., 3])
+    balanced = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    wanted = correct_priors(balanced, MOVE_PRIORS)
+    assert wanted.std(axis=0).min() > 0.01  # or agreement would say little
+    np.testing.assert_allclose(found["probability"], wanted, atol=1e-5)
+    np.testing.assert_allclose(found["confidence"], wanted.max(axis=-1), atol=1e-5)
+    np.testing.assert_allclose(found["aleatoric"], variance, rtol=1e-4)
+    np.testing.assert_array_equal(found["prediction"], wanted.argmax(axis=-1))
+    joined = next(layer for layer in mover.layers if isinstance(layer, keras.layers.Concatenate))
+    shown = keras.Model(mover.input, joined.output)({**scaled, "decision_s": windows["decision_s"]})
+    np.testing.assert_allclose(found.pop("joined"), shown, atol=1e-5)
+    lean = wanted[..., 2] - wanted[..., 0]
+    decided = np.where(np.abs(lean) >= MOVE_THRESHOLDS, np.sign(lean), 0.0)
+    assert set(decided.ravel()) == {-1.0, 0.0, 1.0}
+    np.testing.assert_array_equal(found["decision"], decided)
+    shapes = {name: (values.shape, values.dtype) for name, values in found.items()}
+    each = (50, 2)
+    assert shapes == {
+        "probability": ((50, 2, 3), np.float32),
+        "confidence": (each, np.float32),
+        "aleatoric": (each, np.float32),
+        "prediction": (each, np.int32),
+        "decision": (each, np.int32),
+    }
+
+
+@pytest.mark.parametrize("name", ["features", "features_1h"])
+def test_a_missing_value_anywhere_in_a_window_is_never_a_move(
+    moves_served: Path, windows: dict[str, np.ndarray], name: str
+) -> None:
+    broken = {key: values[:3].copy() for key, values in windows.items()}
+    broken[name][0, 0, 3], broken[name][1, -1, 0] = np.nan, -np.inf
+    found = serve(moves_served, **broken)
+    assert np.isnan(found["probability"][:2]).all()
+    assert np.isnan(found["confidence"][:2]).all()
+    assert not found["decision"][:2].any()
+    assert np.isfinite(found["probability"][2:]).all()
 
 
 def test_the_c_library_runs_it_without_keras(
@@ -139,3 +236,14 @@ def test_warm_up_requests_hold_real_rows(exported: Any, features: np.ndarray) ->
     for rows in sent:
         assert rows.dtype == np.float32
         np.testing.assert_array_equal(rows, features[: len(rows)])
+
+
+def test_warm_up_requests_hold_every_input(moves_served: Path, windows: dict[str, np.ndarray]) -> None:
+    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    file = moves_served / "assets.extra" / "tf_serving_warmup_requests"
+    for record in tf.data.TFRecordDataset(str(file)):
+        inputs = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request.inputs
+        sent = {name: tf.make_ndarray(tensor) for name, tensor in inputs.items()}
+        assert {name: values.dtype for name, values in sent.items()} == {k: v.dtype for k, v in windows.items()}
+        for name, values in sent.items():
+            np.testing.assert_array_equal(values, windows[name][: len(values)])

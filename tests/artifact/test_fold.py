@@ -51,3 +51,57 @@ def test_every_weight_of_a_large_network_goes_through_hold(networks: Mapping[str
     folded_call(networks["no_rule"], lambda weight: held.append(weight) or tf.constant(weight))
     # Three blocks of ten tensors each (layer norm 2, dense 2, batch norm 4, dropout state 1), and the outer batch norm.
     assert len(held) == 3 * 9 + 2
+
+
+def refilled(layer: keras.Layer, shape: tuple[int, ...]) -> np.ndarray:
+    """The layer built for [samples, *shape], its bias no longer zero, and samples for it."""
+    layer.build((None, *shape))
+    rng = np.random.default_rng(2)
+    for weight in layer.weights:
+        weight.assign(rng.uniform(-0.5, 0.5, weight.shape))
+    return rng.normal(size=(5, *shape)).astype(np.float32)
+
+
+def held_by(layer: keras.Layer, x: np.ndarray) -> int:
+    """Weights that folding took out of the layer, after its result was compared with the layer's own."""
+    held: list[np.ndarray] = []
+    folded = fold(layer, lambda weight: held.append(weight) or tf.constant(weight))
+    np.testing.assert_allclose(folded(tf.constant(x)), layer(x), atol=1e-6)
+    return len(held)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 8])
+@pytest.mark.parametrize("padding", ["same", "causal"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3},
+        {"kernel_size": 4, "use_bias": False},
+        {"kernel_size": 3, "dilation_rate": 2, "activation": "relu"},
+        {"kernel_size": 2, "dilation_rate": 3},
+        {"kernel_size": 1, "activation": "gelu"},
+    ],
+    ids=str,
+)
+def test_a_convolution_over_time_is_one_product(steps: int, padding: str, options: dict[str, Any]) -> None:
+    layer = keras.layers.Conv1D(6, padding=padding, **options)
+    assert held_by(layer, refilled(layer, (steps, 3))) == 2
+
+
+@pytest.mark.parametrize("options", [{"strides": 2, "padding": "same"}, {"padding": "valid"}, {"groups": 2}], ids=str)
+def test_a_convolution_of_another_kind_runs_as_it_is(options: dict[str, Any]) -> None:
+    layer = keras.layers.Conv1D(6, 3, **{"padding": "same"} | options)
+    assert held_by(layer, refilled(layer, (8, 4))) == 0
+
+
+@pytest.mark.parametrize("steps", [1, 7, 8, 9])
+@pytest.mark.parametrize("options", [{"pool_size": 2}, {"pool_size": 3}, {"pool_size": 4, "strides": 4}], ids=str)
+def test_pooling_over_time_is_a_maximum_of_neighbours(steps: int, options: dict[str, int]) -> None:
+    layer = keras.layers.MaxPooling1D(padding="same", **options)
+    assert not held_by(layer, refilled(layer, (steps, 3)) - 5.0)  # below zero, where a zero in the padding would win
+
+
+@pytest.mark.parametrize("options", [{"padding": "valid"}, {"padding": "same", "strides": 1}], ids=str)
+def test_pooling_of_another_kind_runs_as_it_is(options: dict[str, Any]) -> None:
+    layer = keras.layers.MaxPooling1D(3, **options)
+    assert not held_by(layer, refilled(layer, (8, 3)))

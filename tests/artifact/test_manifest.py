@@ -17,6 +17,7 @@ from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError
 
+PRIORS = [[0.625, 0.375]]
 CONFIG = read_config(None, ["name=tiny", "seed=11", "training.epochs=2"])
 
 
@@ -38,7 +39,7 @@ def artifact(tmp_path: Path) -> Path:
     (folder / "report.json").write_text("{}")
     joblib.dump(StandardScaler().fit(np.arange(12.0).reshape(6, 2)), folder / "tiny_scaler.pkl")
     joblib.dump(0.5625, folder / "tiny_threshold.pkl")
-    write_manifest(folder, CONFIG, run="tiny-1", data={"source": "synthetic"}, features=("a", "b"))
+    write_manifest(folder, CONFIG, run="tiny-1", data={"source": "synthetic", "priors": PRIORS}, features=("a", "b"))
     return folder
 
 
@@ -61,9 +62,30 @@ def test_an_intact_artifact_opens_whole(artifact: Path) -> None:
     opened = open_artifact(artifact)
     assert opened.config == CONFIG
     assert opened.features == ("a", "b")
-    assert opened.threshold == 0.5625
-    assert opened.scaler.n_features_in_ == 2
+    assert opened.thresholds == (0.5625,)
+    assert list(opened.scalers) == ["features"]
+    assert opened.scalers["features"].n_features_in_ == 2
+    np.testing.assert_array_equal(opened.priors, PRIORS)
     assert opened.path("model.h5") == artifact / "tiny_model.h5"
+
+
+def test_several_inputs_and_outputs_open_by_name_and_in_order(artifact: Path) -> None:
+    scaler = joblib.load(artifact / "tiny_scaler.pkl")
+    joblib.dump({"features": scaler, "features_5min": scaler}, artifact / "tiny_scaler.pkl")
+    joblib.dump([0.25, 0.125], artifact / "tiny_threshold.pkl")
+    write_manifest(artifact, CONFIG, run="tiny-1", data={"priors": None}, features=("a", "b"))
+    opened = open_artifact(artifact)
+    assert opened.thresholds == (0.25, 0.125)
+    assert list(opened.scalers) == ["features", "features_5min"]
+    assert opened.priors is None
+
+
+@pytest.mark.parametrize("threshold", ["0.5x", None, [None, 0.5]])
+def test_a_threshold_that_is_no_number_is_named(artifact: Path, threshold: object) -> None:
+    joblib.dump(threshold, artifact / "tiny_threshold.pkl")
+    write_manifest(artifact, CONFIG, run="tiny-1", data={"priors": None}, features=("a", "b"))
+    with pytest.raises(ArtifactError, match=r"tiny_threshold\.pkl: expected one number an output"):
+        open_artifact(artifact)
 
 
 @pytest.mark.parametrize("name", ["report.json", "tiny_scaler.pkl", "serving/tiny/1/saved_model.pb"])
@@ -173,8 +195,8 @@ def test_a_name_the_manifest_does_not_list_is_refused(artifact: Path, name: str)
         "{}",
         '{"schema_version": 0, "versions": []}',
         '{"schema_version": 99}',
-        '{"schema_version": 1, "files": {}}',
-        '{"schema_version": 1}',
+        '{"schema_version": 2, "files": {}}',
+        '{"schema_version": 2}',
     ],
 )
 def test_a_damaged_manifest_is_one_line(artifact: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from deepstack.artifact.atomic import disk_errors
 from deepstack.artifact.export import Decision, export_saved_model
 from deepstack.artifact.save import Trained, save_files
 from deepstack.errors import ArtifactError
-from deepstack.features.scale import scaler_constants
+from deepstack.models.heads import binary_head
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("load_fresh.py")
@@ -30,10 +30,15 @@ def saved(
     for name, model in networks.items():
         folder = folders[name] = tmp_path_factory.mktemp(name)
         columns = tuple(f"f{i}" for i in range(features.shape[1]))
-        trained = Trained(model, columns, scaler, 0.4, 0.5)
-        save_files(folder, name, trained, [{"name": column, "unit": "1"} for column in columns], features)
+        trained = Trained(model, columns, decision_of(scaler))
+        rows = [{"name": column, "unit": "1"} for column in columns]
+        save_files(folder, name, trained, rows, {"features": features})
         np.save(folder.parent / f"{name}_scaled.npy", scaler.transform(features).astype(np.float32))
     return folders
+
+
+def decision_of(scaler: Any) -> Decision:
+    return Decision({"features": scaler}, binary_head(), np.array([[0.6, 0.4]]), (0.5,))
 
 
 def fresh(job: Mapping[str, Any], isolated: bool) -> None:
@@ -100,9 +105,9 @@ def test_a_full_disk_is_one_line(
     small_disk: Callable[[int], Path], networks: Mapping[str, Any], features: np.ndarray, scaler: Any
 ) -> None:
     folder = small_disk(400)
-    trained = Trained(networks["ultimate"], tuple(map(str, range(features.shape[1]))), scaler, 0.4, 0.5)
+    trained = Trained(networks["ultimate"], tuple(map(str, range(features.shape[1]))), decision_of(scaler))
     with pytest.raises(ArtifactError, match=r"no space left on device — try freeing space") as caught:
-        save_files(folder, "tiny", trained, [{"name": "a"}], features)
+        save_files(folder, "tiny", trained, [{"name": "a"}], {"features": features})
     assert "\n" not in str(caught.value)
     assert not list(folder.iterdir())
 
@@ -110,8 +115,7 @@ def test_a_full_disk_is_one_line(
 def test_a_disk_that_fills_up_under_tensorflow_is_one_line(
     small_disk: Callable[[int], Path], networks: Mapping[str, Any], features: np.ndarray, scaler: Any
 ) -> None:
-    decision = Decision(*scaler_constants(scaler), None, 0.5)
     for size_kb in (4, 12, 60):
         folder = small_disk(size_kb)
         with pytest.raises(ArtifactError, match="no space left on device"), disk_errors(folder):
-            export_saved_model(folder / "1", networks["ultimate"], decision, features, "tiny")
+            export_saved_model(folder / "1", networks["ultimate"], decision_of(scaler), {"features": features}, "tiny")

@@ -17,7 +17,7 @@ from deepstack.cli.app import main
 from deepstack.config.run import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "models")
+COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "explain", "forecast", "models")
 
 
 @dataclass
@@ -155,6 +155,12 @@ def test_an_interrupted_run_exits_130(
         ("evaluate", "absent", "--data", "a.csv"),
         ("predict", "absent", "--data", "a.csv", "--out", "a.csv"),
         ("predict", "absent", "--data", "a.csv", "--out", "a.xlsx"),
+        ("predict", "absent", "--data", "a.csv", "--out", "a.csv", "--mc-passes", "3"),
+        ("explain", "absent", "--data", "a.csv", "--out", "absent_too"),
+        ("explain", "absent", "--data", "a.csv", "--out", "absent/deeper"),
+        ("explain", "absent", "--data", "a.csv", "--out", "{config}"),
+        ("forecast", "absent", "--data", "a.csv", "--out", "a.png"),
+        ("forecast", "absent", "--data", "a.csv", "--out", "a.pdf"),
         ("features", "--data", "a.csv", "--out", "a.csv"),
         ("features", "--data", "a.csv", "--out", "absent/a.parquet"),
     ],
@@ -169,7 +175,16 @@ def test_a_mistake_is_one_line_on_stderr(config: str, arguments: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "arguments", [("walk",), ("run",), ("run", "x.yaml", "--fast"), ("data", "x", "--repair", "mend")]
+    "arguments",
+    [
+        ("walk",),
+        ("run",),
+        ("run", "x.yaml", "--fast"),
+        ("data", "x", "--repair", "mend"),
+        ("predict", "x", "--data", "a.csv", "--out", "a.csv", "--mc-passes", "-1"),
+        ("explain", "x", "--data", "a.csv", "--out", "x", "--last", "0"),
+        ("forecast", "x", "--data", "a.csv", "--out", "a.csv", "--paths", "1"),
+    ],
 )
 def test_a_wrong_command_line_exits_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(*arguments) == 2

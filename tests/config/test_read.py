@@ -110,7 +110,28 @@ def test_scientific_numbers_are_numbers_everywhere(tmp_path: Path) -> None:
         ("seed: 1_0", "configs/x.yaml:1: seed:", ["an integer", "'1_0'"]),
         ("training: {epochs: 1:30}", "configs/x.yaml:1: training.epochs:", ["an integer", "'1:30'"]),
         ("labels: {stop_atr: 01.5}", "configs/x.yaml:1: labels.stop_atr:", ["a finite number", "'01.5'"]),
-        ("training: {jit_compile: no}", "configs/x.yaml:1: training.jit_compile:", ["true or false", "'no'"]),
+        ("training: {jit_compile: no}", "configs/x.yaml:1: training.jit_compile:", ["true or false or auto", "'no'"]),
+        ("training: {jit_compile: 1}", "configs/x.yaml:1: training.jit_compile:", ["true or false or auto", "1"]),
+        ("samples: {window_bar: 3}", "configs/x.yaml:1: samples.window_bar:", ["did you mean samples.window_bars?"]),
+        ("timeframes: [5min]", "configs/x.yaml:1: timeframes:", ["did you mean samples.timeframes?"]),
+        ("model: {head: horizon}", "configs/x.yaml:1: model.head:", ["'horizons': did you mean that?"]),
+        ("training: {loss: focall}", "configs/x.yaml:1: training.loss:", ["'focal': did you mean that?"]),
+        (
+            "samples:\n  augment:\n    transforms: [noise, mixp]",
+            "configs/x.yaml:3: samples.augment.transforms[1]:",
+            ["'mixup': did you mean that?"],
+        ),
+        (
+            "labels:\n  horizons:\n    lengths: []",
+            "configs/x.yaml:3: labels.horizons.lengths:",
+            ["a list of text, not empty", "received []"],
+        ),
+        ("labels: {horizons: {lengths: 5min}}", "configs/x.yaml:1: labels.horizons.lengths:", ["a list of text"]),
+        (
+            "labels: {horizons: {weights: [1, 0]}}",
+            "configs/x.yaml:1: labels.horizons.weights[1]:",
+            ["each a finite number > 0 and <= 1000000", "received 0"],
+        ),
         ("name: " + "a" * 300, "configs/x.yaml:1: name:", ["{0,99}"]),
         ("", "configs/x.yaml:", ["received nothing"]),
         ("- 1", "configs/x.yaml:", ["received a list"]),
@@ -191,8 +212,9 @@ def test_data_replaces_the_paths(tmp_path: Path) -> None:
 def test_every_number_has_both_bounds() -> None:
     """A number without an upper bound is an overflow or a full memory somewhere behind the config."""
     numbers = {key.name: key.accepts for key in keys(RunConfig) if re.search("integer|number", key.accepts)}
-    assert len(numbers) > 25
-    bounded = r"(an integer|a finite number) >=? \S+ and <=? \S+( or (auto|null))?"
+    assert len(numbers) > 40
+    assert "labels.horizons.weights" in numbers  # one in a list is a number too
+    bounded = r"(a list of values, each )?(an integer|a finite number) >=? \S+ and <=? \S+( or (auto|null))?"
     assert not {name: words for name, words in numbers.items() if not re.fullmatch(bounded, words)}
 
 

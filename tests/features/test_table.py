@@ -119,6 +119,21 @@ def test_locate_finds_each_pair_and_owns_up_to_absence(two: Market) -> None:
     np.testing.assert_array_equal(made.locate(["ZZZ"] * 3, times), [-1, -1, -1])
 
 
+def test_the_last_closed_bar_is_that_of_a_search_and_none_where_it_is_missing(two: Market) -> None:
+    made = make_table(two, names=NAMES)
+    hour, clock = pd.Timedelta("1h"), pd.DatetimeIndex(pd.to_datetime(made.times, utc=True))
+    rng = np.random.default_rng(3)
+    asked = clock[rng.integers(0, len(made), 300)] + pd.to_timedelta(rng.integers(-90, 300, 300), unit="min")
+    symbols = rng.choice([*two, "ZZZ"], 300)
+    expected = []
+    for symbol, time in zip(symbols, asked, strict=True):
+        mine = np.array([made.symbols[code] == symbol for code in made.symbol])
+        fresh = np.flatnonzero(mine & (clock <= time) & (clock > time - hour))
+        expected.append(fresh[-1] if len(fresh) else -1)
+    np.testing.assert_array_equal(made.locate_last(symbols, asked, hour), expected)
+    assert 50 < np.sum(np.array(expected) == -1) < 250
+
+
 def test_peers_are_returns_over_the_same_bar_and_never_across_a_gap(two: Market) -> None:
     peers = bars_of(two, "BBB").peers
     assert peers is not None and peers.shape == (900, 1)

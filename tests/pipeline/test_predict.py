@@ -15,14 +15,17 @@ from deepstack.candles.market import Candles, Market
 from deepstack.candles.synthetic import make_market
 from deepstack.cli.app import main
 from deepstack.config.data import SyntheticConfig
-from deepstack.config.features import FeaturesConfig
 from deepstack.config.read import read_config
+from deepstack.errors import DataError
 from deepstack.features.catalogue import MAX_LOOKBACK_BARS
 from deepstack.features.table import latest_row, make_table
 from deepstack.labels.breakout import find_breakouts
+from deepstack.models import catalogue
 from deepstack.pipeline.evaluate import evaluate
-from deepstack.pipeline.predict import predict, predict_and_count
-from deepstack.pipeline.samples import candidates
+from deepstack.pipeline.predict import load, predict
+from deepstack.pipeline.samples import Found, find
+
+COLUMNS = ["symbol", "decision_time", "side", "probability", "prediction", "confidence", "decision", "position"]
 
 
 def part(market: Market, rows: slice) -> Market:
@@ -36,6 +39,14 @@ def write_market(market: Market, folder: Path) -> Path:
         frame.insert(0, "open_time", (frame.pop("close_time") - candles.interval).astype("int64"))
         frame.to_csv(folder / f"{name}.csv", index=False)
     return folder
+
+
+@pytest.fixture(scope="module")
+def found(finished: Any) -> Found:
+    """What training saw, looked for with the artifact's features."""
+    opened = open_artifact(finished.folder)
+    entry = catalogue.find(opened.config.model.name)
+    return find(finished.market, opened.config, entry, names=opened.features)
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +78,43 @@ def test_what_the_network_saw_is_left_out_under_any_name(finished: Any) -> None:
     assert one["auc"] == other["auc"]
 
 
-def test_breakouts_in_the_warm_up_are_counted(finished: Any) -> None:
-    config, opened = read_config(finished.config_file), open_artifact(finished.folder)
-    table, in_warmup = predict_and_count(finished.folder, finished.market)
+def test_breakouts_in_the_warm_up_are_counted(finished: Any, found: Found) -> None:
+    config = read_config(finished.config_file)
+    table, in_warmup = load(finished.folder).predict_and_count(finished.market)
     everything = sum(len(find_breakouts(candles, config.labels)[0]) for candles in finished.market.values())
     assert in_warmup > 0
     assert len(table) + in_warmup == everything
-    found = candidates(finished.market, config.features, config.labels, names=opened.features)
-    assert found.in_warmup <= in_warmup  # the newest breakouts have no outcome yet
+    assert 0 < found.unseen <= in_warmup  # the newest breakouts have no outcome yet
 
 
-def test_training_and_scoring_see_the_same_features(finished: Any, signals: pd.DataFrame) -> None:
-    opened = open_artifact(finished.folder)
-    found = candidates(finished.market, FeaturesConfig(), opened.config.labels, names=opened.features)
-    table = make_table(finished.market, names=opened.features)
-    rows = table.locate(found.trades["symbol"], found.trades["decision_time"])
-    np.testing.assert_array_equal(table.values[rows], found.features)
+def test_training_and_scoring_see_the_same_features(finished: Any, found: Found, signals: pd.DataFrame) -> None:
+    table = make_table(finished.market, names=open_artifact(finished.folder).features)
+    trades = found.labels.samples
+    rows = table.locate(trades["symbol"], trades["decision_time"])
+    np.testing.assert_array_equal(table.values[rows], found.seen.inputs["features"])
     keys = set(zip(signals["symbol"], signals["decision_time"], strict=True))
-    assert keys >= set(zip(found.trades["symbol"], found.trades["decision_time"], strict=True))
+    assert keys >= set(zip(trades["symbol"], trades["decision_time"], strict=True))
+
+
+def test_rows_that_the_caller_holds_are_answered_alike(finished: Any, found: Found, signals: pd.DataFrame) -> None:
+    predictor, rows = load(finished.folder), found.seen.inputs["features"][-40:]
+    before, trades = rows.copy(), found.labels.samples.iloc[-40:]
+    batch = predictor.predict_windows({"features": rows})
+    wanted = trades[["symbol", "decision_time"]].merge(signals, how="left")
+    np.testing.assert_allclose(batch["probability"], wanted["probability"], atol=1e-6)
+    pd.testing.assert_frame_equal(predictor.predict_windows(rows[0]), batch.iloc[:1], rtol=1e-5)
+    np.testing.assert_array_equal(rows, before)
+    with pytest.raises(DataError, match=r"features: expected an array of \(\d+,\).*received \(40, 3\)"):
+        predictor.predict_windows(rows[:, :3])
+
+
+def test_a_position_is_the_share_of_the_possible_edge(finished: Any, signals: pd.DataFrame) -> None:
+    (threshold,) = open_artifact(finished.folder).thresholds
+    edge = (signals["probability"] - threshold) / (1.0 - threshold)
+    np.testing.assert_allclose(signals["position"], edge.clip(lower=0.0))
+    assert ((signals["position"] > 0.0) <= signals["decision"]).all()
+    np.testing.assert_array_equal(signals["prediction"], np.where(signals["probability"] > 0.5, "won", "lost"))
+    np.testing.assert_allclose(signals["confidence"], 0.5 + np.abs(signals["probability"] - 0.5))
 
 
 def test_the_savedmodel_gives_the_same_probability_and_decision(
@@ -101,8 +131,9 @@ def test_a_trailing_window_gives_the_same_signals(finished: Any, signals: pd.Dat
     tail = predict(finished.folder, part(finished.market, slice(-MAX_LOOKBACK_BARS - 200, None)))
     last = signals[signals["decision_time"] >= tail["decision_time"].min()].reset_index(drop=True)
     assert len(tail) > 20
-    pd.testing.assert_frame_equal(tail.drop(columns="probability"), last.drop(columns="probability"))
-    np.testing.assert_allclose(tail["probability"], last["probability"], atol=1e-4)
+    numbers = ["probability", "confidence", "position"]
+    pd.testing.assert_frame_equal(tail.drop(columns=numbers), last.drop(columns=numbers))
+    np.testing.assert_allclose(tail[numbers], last[numbers], atol=2e-4)
 
 
 def test_one_new_bar_is_scored_as_in_the_whole(finished: Any, signals: pd.DataFrame, served: Any) -> None:
@@ -125,7 +156,7 @@ def test_commands_score_and_judge_later_candles(
         main(["predict", str(finished.folder), "--data", str(folder), "--out", str(tmp_path / "signals.csv")])
     assert ended.value.code == 0
     table = pd.read_csv(tmp_path / "signals.csv")
-    assert list(table) == ["symbol", "decision_time", "side", "probability", "decision"]
+    assert list(table) == COLUMNS
     wanted = predict(finished.folder, later)
     np.testing.assert_allclose(table["probability"], wanted["probability"], atol=1e-6)
     capsys.readouterr()
@@ -149,8 +180,26 @@ def test_no_breakout_is_an_empty_table(finished: Any) -> None:
         for name, c in tail.items()
     }
     found = predict(finished.folder, {name: _inside(candles) for name, candles in flat.items()})
-    assert list(found) == ["symbol", "decision_time", "side", "probability", "decision"]
+    assert list(found) == COLUMNS
     assert len(found) == 0
+
+
+def test_breakouts_that_all_lie_in_the_warm_up_are_an_empty_table_and_a_count(
+    finished: Any, signals: pd.DataFrame
+) -> None:
+    warmup = make_table(finished.market, names=open_artifact(finished.folder).features).warmup_bars
+    quiet = set(range(1000, 4000)) - {
+        candles.frame.index.get_loc(time)
+        for name, candles in finished.market.items()
+        for time in signals.loc[signals["symbol"] == name, "decision_time"]
+    }
+    last = min(quiet)
+    table, in_warmup = load(finished.folder).predict_and_count(part(finished.market, slice(last - warmup, last + 1)))
+    assert list(table) == COLUMNS
+    assert len(table) == 0
+    assert in_warmup > 10
+    with pytest.raises(DataError, match="bars to decide at after the warm-up"):
+        evaluate(finished.folder, part(finished.market, slice(last - warmup, last + 1)))
 
 
 def _inside(candles: Candles) -> Candles:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pytest
 
 from deepstack.artifact.load import open_artifact
@@ -127,8 +128,11 @@ def test_the_five_files_agree_with_report_and_manifest(finished: Any) -> None:
     opened = open_artifact(finished.folder)
     rows = list(csv.DictReader((finished.folder / "tiny_features.csv").open()))
     assert tuple(row["name"] for row in rows) == opened.features
-    assert opened.scaler.n_features_in_ == len(rows)
-    assert joblib.load(finished.folder / "tiny_threshold.pkl") == finished.report["threshold"] == opened.threshold
+    assert opened.scalers["features"].n_features_in_ == len(rows)
+    threshold = joblib.load(finished.folder / "tiny_threshold.pkl")
+    assert (threshold,) == (finished.report["threshold"],) == opened.thresholds
+    np.testing.assert_allclose(opened.priors, finished.report["samples"]["priors"])
+    np.testing.assert_allclose(np.sum(opened.priors, axis=1), 1.0)
     layers = list(csv.DictReader((finished.folder / "tiny_architecture.csv").open()))
     assert len(layers) == finished.report["model"]["layers"] == 4 * 3 + 2 * 2 + 2 + 2 + 5 + 1
 

@@ -3,14 +3,25 @@
 import numpy as np
 import pytest
 
+from deepstack.config.samples import AugmentConfig
 from deepstack.errors import ConfigError, DataError
+from deepstack.samples.augment import make_augment
 from deepstack.samples.batches import BatchPlan, Samples, training_batches, validation_batches
+from deepstack.samples.windows import Windows
+
+ROWS = np.arange(2 * 100, dtype=np.float32).reshape(100, 2)
+WHOLE = {
+    "rows": ROWS,
+    "windows": np.stack([ROWS[max(row, 6) - 6 : max(row, 6) + 1] for row in range(100)]),
+}
+"""What the samples would be if they were materialised."""
 
 
-def make_samples(count=50):
-    x = np.arange(2 * 100, dtype=np.float32).reshape(100, 2)
+def make_samples(count=50, kind="rows"):
     index = np.arange(100)[-count:]
-    return Samples(x, index, (index % 2).astype(np.float32), index.astype(np.float32))
+    x = ROWS if kind == "rows" else Windows(ROWS, np.maximum(np.arange(100), 6), 7)
+    y = np.stack([index % 2, index % 3, index], axis=1).reshape(count, 1, 3).astype(np.float32)
+    return Samples(x, index, y, index[:, None].astype(np.float32))
 
 
 def steps_of(samples, plan, first, last, **replicas):
@@ -32,14 +43,15 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone():
     assert not np.array_equal(BatchPlan(50, 8, 1, seed=2).positions(20), late)
 
 
-def test_batches_hold_the_rows_the_plan_names():
-    samples, plan = make_samples(), BatchPlan(50, 8, 2, seed=1)
+@pytest.mark.parametrize("kind", WHOLE)
+def test_batches_hold_the_rows_the_plan_names(kind):
+    samples, plan = make_samples(kind=kind), BatchPlan(50, 8, 2, seed=1)
     for step, (x, y, weight) in enumerate(steps_of(samples, plan, 0, 4)):
         rows = samples.index[plan.positions(step)]
-        assert x.shape == (2, 8, 2)
-        np.testing.assert_array_equal(x, samples.x[rows])
-        np.testing.assert_array_equal(y, rows % 2)
-        np.testing.assert_array_equal(weight, rows)
+        assert x.shape == (2, 8, *WHOLE[kind].shape[1:])
+        np.testing.assert_array_equal(x, WHOLE[kind][rows])
+        np.testing.assert_array_equal(y, np.stack([rows % 2, rows % 3, rows], axis=-1)[:, :, None])
+        np.testing.assert_array_equal(weight, rows[..., None])
 
 
 def test_a_stream_started_late_is_the_tail_of_the_whole_stream():
@@ -60,19 +72,79 @@ def test_replicas_share_each_batch_without_overlap_in_the_order_they_are_gathere
         np.testing.assert_array_equal(np.concatenate(parts, axis=1), x)
 
 
-def test_validation_is_in_order_with_its_last_batch_filled_up():
-    samples = make_samples(50)
+@pytest.mark.parametrize("kind", WHOLE)
+def test_validation_is_in_order_with_its_last_batch_filled_up(kind):
+    samples, whole = make_samples(50, kind), WHOLE[kind]
     x = np.concatenate([batch[0].numpy() for batch in validation_batches(samples, 16)])
-    assert x.shape == (64, 2)
-    np.testing.assert_array_equal(x[:50], samples.x[samples.index])
-    np.testing.assert_array_equal(x[50:], np.repeat(samples.x[samples.index[-1:]], 14, axis=0))
+    assert x.shape == (64, *whole.shape[1:])
+    np.testing.assert_array_equal(x[:50], whole[samples.index])
+    np.testing.assert_array_equal(x[50:], np.repeat(whole[samples.index[-1:]], 14, axis=0))
 
 
-def test_named_inputs_keep_their_names():
-    samples = make_samples()
-    named = Samples({"fast": samples.x, "slow": samples.x[:, :1]}, samples.index, samples.y, samples.weight)
-    x, _, _ = next(iter(training_batches(named, BatchPlan(50, 8, 1, 0), 0, 1)))
-    assert {name: tuple(part.shape) for name, part in x.items()} == {"fast": (1, 8, 2), "slow": (1, 8, 1)}
+def several_inputs():
+    """A row, a window and a time of each sample, as a model of several inputs sees them."""
+    samples, windows = make_samples(), make_samples(kind="windows").x
+    when = np.arange(100, dtype=np.int32)[:, None]
+    return Samples({"fast": windows, "slow": ROWS[:, :1], "when": when}, samples.index, samples.y, samples.weight)
+
+
+def test_named_inputs_keep_their_names_types_and_samples():
+    plan = BatchPlan(50, 8, 1, 0)
+    x, _, _ = next(iter(training_batches(several_inputs(), plan, 0, 1)))
+    rows = several_inputs().index[plan.positions(0)]
+    expected = {"fast": WHOLE["windows"][rows], "slow": ROWS[rows, :1], "when": rows[..., None]}
+    assert list(x) == list(expected)
+    assert x["when"].dtype == "int32"
+    for name, part in x.items():
+        assert tuple(part.shape) == expected[name].shape
+        np.testing.assert_array_equal(part, expected[name])
+
+
+# Augmentation
+
+
+def varied(first, last, **replicas):
+    """Steps of noisy, mixed samples of several inputs, as (dict of arrays, y, weight)."""
+    augment = make_augment(AugmentConfig(transforms=("noise", "mixup"), share=0.9), windows=False)
+    batches = training_batches(several_inputs(), BatchPlan(50, 8, 2, seed=1), first, last, augment=augment, **replicas)
+    return list(batches.as_numpy_iterator())
+
+
+def assert_same(one, other):
+    for name, part in one[0].items():
+        np.testing.assert_array_equal(part, other[0][name])
+    for part, twin in zip(one[1:], other[1:], strict=True):
+        np.testing.assert_array_equal(part, twin)
+
+
+def test_variation_changes_features_targets_and_weights_but_no_time_or_stored_sample():
+    before, plan = ROWS.copy(), BatchPlan(50, 8, 2, seed=1)
+    for step, (x, y, weight) in enumerate(varied(0, 3)):
+        rows = several_inputs().index[plan.positions(step)]
+        assert (x["fast"] != WHOLE["windows"][rows]).mean() > 0.5
+        assert (y[:, :, 0, 2] != rows).any()
+        np.testing.assert_array_equal(x["when"], rows[..., None])
+        assert (weight[..., 0] != rows).any()  # mixed with the targets
+    np.testing.assert_array_equal(ROWS, before)
+
+
+def test_a_variation_depends_on_step_and_replica_alone():
+    whole = varied(0, 9)
+    for one, late in zip(whole[4:], varied(4, 9), strict=True):
+        assert_same(one, late)
+    both = varied(0, 3, replicas=[0, 1], of=2)
+    for replica in (0, 1):
+        for one, alone in zip(both[replica::2], varied(0, 3, replicas=[replica], of=2), strict=True):
+            assert_same(one, alone)
+
+
+def test_every_batch_of_a_step_and_replica_draws_anew():
+    def draw(inputs, y, weight, random):
+        y[...] = random.random()
+
+    batches = training_batches(make_samples(), BatchPlan(50, 8, 2, 1), 0, 3, replicas=[0, 1], of=2, augment=draw)
+    drawn = np.array([y[:, 0, 0, 0] for _, y, _ in batches.as_numpy_iterator()])
+    assert len(np.unique(drawn)) == drawn.size == 3 * 2 * 2
 
 
 def test_what_cannot_be_batched_is_refused():

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from deepstack.config.split import SplitConfig
 from deepstack.errors import DataError
-from deepstack.samples.split import Cuts, Split, calendar_cuts, split_by_time
+from deepstack.samples.split import Cuts, Split, calendar_cuts, require_every_class, split_by_time
 
 HOUR = pd.Timedelta("1h")
+WON_OR_LOST = ("lost", "won")
 START = pd.Timestamp("2024-01-01", tz="UTC")
 
 
@@ -31,7 +32,9 @@ def bar_times(bars: int) -> np.ndarray:
 
 
 def divide(trades: pd.DataFrame, config: SplitConfig, bars: int) -> Split:
-    return split_by_time(trades, calendar_cuts(bar_times(bars), config), HOUR, config.embargo_bars)
+    split = split_by_time(trades, calendar_cuts(bar_times(bars), config), HOUR, config.embargo_bars)
+    require_every_class(split, trades[["won"]].to_numpy(np.int8), WON_OR_LOST)
+    return split
 
 
 def slices(split: Split) -> list[np.ndarray]:
@@ -113,11 +116,25 @@ def test_order_of_the_rows_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("trades", "embargo", "message"),
     [
-        (trades_of(np.arange(100), np.ones(100, int)).iloc[:0], 0, "split: expected trades"),
-        (trades_of(np.arange(100), np.ones(100, int)), 90, "train 0 won of 0"),
-        (trades_of(np.arange(100), np.ones(100, int)).assign(won=True), 0, "train 59 won of 59"),
+        (trades_of(np.arange(100), np.ones(100, int)).iloc[:0], 0, "split: expected samples to divide, received none"),
+        (
+            trades_of(np.arange(100), np.ones(100, int)),
+            90,
+            r"\(train\): .*: lost, won, received 0 lost, 0 won; 2 purged, 73 emb",
+        ),
+        (trades_of(np.arange(100), np.ones(100, int)).assign(won=True), 0, r"\(train\): .* received 0 lost, 59 won"),
     ],
 )
 def test_a_slice_that_cannot_be_used_is_named_with_its_counts(trades: pd.DataFrame, embargo: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
         divide(trades, SplitConfig(embargo_bars=embargo), 100)
+
+
+def test_every_slice_needs_every_class_of_every_output() -> None:
+    cuts = calendar_cuts(bar_times(100), SplitConfig(embargo_bars=0))
+    split = split_by_time(trades_of(np.arange(100), np.ones(100, int)), cuts, HOUR, 0)
+    codes = np.stack([np.arange(100) % 3, (np.arange(100) + 1) % 3], axis=1)
+    require_every_class(split, codes, ("sell", "hold", "buy"))
+    codes[split.test, 1] %= 2
+    with pytest.raises(DataError, match=r"split \(test\): .*: sell, hold, buy, received 16 sell, 9 hold, 0 buy"):
+        require_every_class(split, codes, ("sell", "hold", "buy"))

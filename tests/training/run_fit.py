@@ -14,16 +14,19 @@ import tensorflow as tf
 
 from deepstack.config.training import TrainingConfig
 from deepstack.errors import DeepstackError
+from deepstack.models.heads import binary_head
 from deepstack.samples.batches import Samples
 from deepstack.training.fit import fit
+from deepstack.training.objective import objective_of
 from deepstack.training.resume import model_values
 
 
 def make_samples(rows: int = 400) -> tuple[Samples, Samples]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 6)).astype(np.float32)
-    y = (x[:, 0] * x[:, 1] + 0.3 * rng.normal(size=rows) > 0).astype(np.float32)
-    weight = rng.uniform(0.5, 1.5, rows).astype(np.float32)
+    won = x[:, 0] * x[:, 1] + 0.3 * rng.normal(size=rows) > 0
+    y = np.stack([~won, won, *np.zeros((2, rows))], axis=1)[:, None].astype(np.float32)
+    weight = rng.uniform(0.5, 1.5, (rows, 1)).astype(np.float32)
     cut = rows * 3 // 4
     order = np.arange(rows)
     return tuple(Samples(x, order[part], y[part], weight[part]) for part in (slice(0, cut), slice(cut, rows)))
@@ -45,12 +48,14 @@ def main(job: dict) -> int:
         time.sleep(job.get("pause_s", 0.0))
 
     train, validation = make_samples()
+    config = TrainingConfig(**job["config"])
     try:
         result = fit(
             lambda: make_model(job["dropout"], job["batch_norm"]),
+            objective_of(binary_head(), config),
             train,
             validation,
-            TrainingConfig(**job["config"]),
+            config,
             seed=3,
             folder=Path(job["folder"]),
             resume=job.get("resume", False),

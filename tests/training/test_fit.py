@@ -6,19 +6,25 @@ import keras
 import numpy as np
 import pytest
 
+from deepstack.config.samples import AugmentConfig
 from deepstack.config.training import TrainingConfig
 from deepstack.errors import ConfigError
+from deepstack.models.heads import Head, binary_head
+from deepstack.samples.augment import make_augment
 from deepstack.samples.batches import Samples
+from deepstack.samples.windows import Windows
 from deepstack.training.epoch import DivergedError
 from deepstack.training.fit import fit
+from deepstack.training.objective import objective_of
 from deepstack.training.resume import model_values
 
 
 def make_samples(rows=600, noise=0.2):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 4)).astype(np.float32)
-    y = (x[:, 0] - x[:, 1] + noise * rng.normal(size=rows) > 0).astype(np.float32)
-    weight, index = rng.uniform(0.5, 1.5, rows).astype(np.float32), np.arange(rows)
+    won = x[:, 0] - x[:, 1] + noise * rng.normal(size=rows) > 0
+    y = np.stack([~won, won, *np.zeros((2, rows))], axis=1)[:, None].astype(np.float32)
+    weight, index = rng.uniform(0.5, 1.5, (rows, 1)).astype(np.float32), np.arange(rows)
     return tuple(Samples(x, index[part], y[part], weight[part]) for part in (slice(0, 400), slice(400, rows)))
 
 
@@ -28,10 +34,12 @@ def make_model():
     return keras.Model(inputs, keras.layers.Dense(1, name="logit", dtype="float32")(x))
 
 
-def train(folder, *, samples=None, model=make_model, seed=5, **more):
-    options = {key: more.pop(key) for key in ("resume", "callbacks", "progress") if key in more}
+def train(folder, *, samples=None, model=make_model, head=None, seed=5, **more):
+    passed = ("resume", "callbacks", "progress", "augment", "before_epoch")
+    options = {key: more.pop(key) for key in passed if key in more}
     config = TrainingConfig(**{"batch_size": 64, "epochs": 6, "learning_rate": 0.02, **more})
-    return fit(model, *(samples or make_samples()), config, seed=seed, folder=folder, **options)
+    objective = objective_of(head or binary_head(), config)
+    return fit(model, objective, *(samples or make_samples()), config, seed=seed, folder=folder, **options)
 
 
 def test_it_learns_and_says_how(tmp_path):
@@ -54,14 +62,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
 
 def test_the_best_epoch_is_kept_when_the_others_are_worse(tmp_path):
     train_slice, validation = make_samples()
-    opposite = Samples(validation.x, validation.index, 1 - validation.y, validation.weight)
+    opposite = Samples(validation.x, validation.index, validation.y[..., [1, 0, 2, 3]], validation.weight)
     result = train(tmp_path, samples=(train_slice, opposite), epochs=20, early_stopping_epochs=3)
     losses = [row["val_loss"] for row in result.history]
     assert result.stopped_early
     assert losses.index(min(losses)) == len(losses) - 4
     logits = result.model.predict(validation.x[validation.index], verbose=0)[:, 0].astype(np.float64)
-    found = np.logaddexp(0, logits) - opposite.y * logits
-    assert np.average(found, weights=validation.weight) == pytest.approx(min(losses), rel=1e-5)
+    found = np.logaddexp(0, logits) - opposite.y[:, 0, 1] * logits
+    assert np.average(found, weights=validation.weight[:, 0]) == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_callbacks_see_the_run_and_may_end_it(tmp_path):
@@ -119,3 +127,75 @@ def test_half_precision_computes_in_halves_and_returns_float32_logits(tmp_path):
     assert result.model.output.dtype == "float32"
     assert result.history[-1]["val_auc"] > 0.9
     assert keras.config.dtype_policy().name == "float32"
+
+
+class Stop(keras.callbacks.Callback):
+    """Ctrl-C in the ninth step, in the middle of the second epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 9:
+            raise KeyboardInterrupt
+
+
+MOVES = Head("horizons", ("5min", "60min"), 3)
+
+
+def make_moves(rows=800):
+    """Windows and rows of a matrix; the newest row tells one horizon, the row of another input the other."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(rows + 3, 2)).astype(np.float32)
+    slow = rng.normal(size=(rows, 1)).astype(np.float32)
+    codes = np.digitize(np.stack([matrix[3:, 1], slow[:, 0]], axis=1), [-0.5, 0.5])
+    y = np.concatenate([np.eye(3)[codes], np.zeros((rows, 2, 2))], axis=-1).astype(np.float32)
+    x, index = {"fast": Windows(matrix, np.arange(3, rows + 3), 4), "slow": slow}, np.arange(rows)
+    weight = np.tile(np.float32([0.25, 0.75]), (rows, 1))
+    return tuple(Samples(x, index[part], y[part], weight[part]) for part in (slice(0, 600), slice(600, rows)))
+
+
+def make_moves_model():
+    inputs = {"fast": keras.Input((4, 2), name="fast"), "slow": keras.Input((1,), name="slow")}
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(inputs["fast"]), inputs["slow"]])
+    return keras.Model(inputs, MOVES.outputs(keras.layers.Dense(32, activation="relu")(x)))
+
+
+def test_several_inputs_and_outputs_are_learned_and_weighed_by_output(tmp_path):
+    samples = make_moves()
+    result = train(tmp_path, samples=samples, model=make_moves_model, head=MOVES, epochs=10)
+    assert result.history[-1]["val_auc"] > 0.95
+    validation = samples[1]
+    inputs = {name: values[validation.index] for name, values in validation.x.items()}
+    logits = result.model.predict(inputs, verbose=0).astype(np.float64)
+    shares = np.log(np.exp(logits).sum(axis=-1)) - (logits * validation.y[..., :3]).sum(axis=-1)
+    best = min(row["val_loss"] for row in result.history)
+    assert (shares @ [0.25, 0.75]).mean() == pytest.approx(best, rel=1e-5)
+
+
+def test_variation_is_of_training_alone_and_a_resumed_run_sees_the_same(tmp_path):
+    def variation():
+        return make_augment(AugmentConfig(transforms=("mixup", "noise"), share=1.0, noise=1.0), windows=False)
+
+    plain = train(tmp_path / "plain", jit_compile=False)
+    more = {"jit_compile": False, "checkpoint_every_steps": 4}
+    whole = train(tmp_path / "whole", augment=variation(), **more)
+    assert whole.history[0]["loss"] > plain.history[0]["loss"] + 0.02
+    assert whole.history[-1]["val_auc"] > 0.9
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", augment=variation(), callbacks=[Stop()], **more)
+    broken = train(tmp_path / "broken", augment=variation(), resume=True, **more)
+    for one, other in zip(model_values(whole.model), model_values(broken.model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_happens_before_an_epoch_happens_once_an_epoch(tmp_path):
+    called = []
+
+    def before(model, epoch):
+        called.append((epoch, int(model.optimizer.iterations)))
+
+    more = {"before_epoch": before, "jit_compile": False, "checkpoint_every_steps": 1}
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, callbacks=[Stop()], **more)
+    assert called == [(0, 0), (1, 6)]
+    train(tmp_path, resume=True, **more)
+    assert called == [(epoch, 6 * epoch) for epoch in range(6)]

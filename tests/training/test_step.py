@@ -6,11 +6,14 @@ import pytest
 import tensorflow as tf
 
 from deepstack.config.training import TrainingConfig
-from deepstack.training.losses import binary_cross_entropy
+from deepstack.models.heads import Head, binary_head
+from deepstack.training.losses import make_loss
 from deepstack.training.optimizers import make_optimizer
 from deepstack.training.resume import model_values
 from deepstack.training.schedules import Level, WarmUp
 from deepstack.training.step import accumulated_gradients, make_predict_step, make_train_step
+
+BINARY, MOVES = binary_head(), Head("horizons", ("5min", "15min"), 3)
 
 
 class Penalised(keras.layers.Layer):
@@ -21,21 +24,22 @@ class Penalised(keras.layers.Layer):
         return x
 
 
-def make_model(state=False):
+def make_model(state=False, head=BINARY):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((5,))
     x = keras.layers.Dense(7, activation="tanh", kernel_regularizer=keras.regularizers.L2(0.01))(inputs)
     x = Penalised()(x)
     if state:
         x = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(x))
-    return keras.Model(inputs, keras.layers.Dense(1)(x))
+    return keras.Model(inputs, head.outputs(x))
 
 
-def make_batch(batches=1, size=12):
+def make_batch(batches=1, size=12, head=BINARY):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(batches, size, 5)).astype(np.float32)
-    y = rng.integers(0, 2, (batches, size)).astype(np.float32)
-    return tuple(map(tf.constant, (x, y, rng.uniform(0, 2, (batches, size)).astype(np.float32))))
+    x, leading = rng.normal(size=(batches, size, 5)), (batches, size, len(head.names))
+    codes = rng.integers(0, head.classes, leading)
+    y = np.concatenate([np.eye(head.classes)[codes], np.zeros((*leading, 2))], axis=-1)
+    return tuple(tf.constant(part, tf.float32) for part in (x, y, rng.uniform(0, 2, leading)))
 
 
 def make_step(model, clip_norm=None, jit_compile=True, rate=0.1):
@@ -44,7 +48,7 @@ def make_step(model, clip_norm=None, jit_compile=True, rate=0.1):
     optimizer.build(model.trainable_variables)
     strategy = tf.distribute.get_strategy()
     return make_train_step(
-        model, optimizer, binary_cross_entropy(), strategy, clip_norm=clip_norm, jit_compile=jit_compile
+        model, optimizer, make_loss(BINARY, TrainingConfig()), strategy, clip_norm=clip_norm, jit_compile=jit_compile
     )
 
 
@@ -52,20 +56,25 @@ def values(variables):
     return [tf.convert_to_tensor(variable.value) for variable in variables]
 
 
-def gradients_of(model, batch):
-    parts = accumulated_gradients(model, binary_cross_entropy(), 1)
+def gradients_of(model, batch, head):
+    parts = accumulated_gradients(model, make_loss(head, TrainingConfig()), 1)
     return parts(values(model.trainable_variables), values(model.non_trainable_variables), batch, tf.constant(1.0))
 
 
-def test_the_gradient_is_that_of_weighted_loss_over_samples_plus_the_models_own_losses():
-    model, (x, y, weight) = make_model(), make_batch()
+@pytest.mark.parametrize("head", [BINARY, MOVES], ids=lambda head: head.kind)
+def test_the_gradient_is_that_of_weighted_loss_over_samples_plus_the_models_own_losses(head):
+    model, (x, y, weight) = make_model(head=head), make_batch(head=head)
     with tf.GradientTape() as tape:
-        logits = model(x[0], training=True)[:, 0]
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(y[0], logits) * weight[0]
+        logits = model(x[0], training=True)
+        if head is BINARY:
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(y[0, :, :, 1], logits)
+        else:
+            losses = tf.nn.softmax_cross_entropy_with_logits(y[0, :, :, :3], logits)
+        losses *= weight[0]
         expected_objective = tf.reduce_sum(losses) / 12 + tf.add_n(model.losses)
     expected = tape.gradient(expected_objective, [variable.value for variable in model.trainable_variables])
     assert len(model.losses) == 2
-    gradients, _, totals = gradients_of(model, (x, y, weight))
+    gradients, _, totals = gradients_of(model, (x, y, weight), head)
     for one, other in zip(expected, gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(totals, [tf.reduce_sum(losses), tf.reduce_sum(weight), expected_objective], rtol=1e-6)

@@ -7,7 +7,7 @@ import keras
 
 from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
-from deepstack.models.heads import BinaryHead
+from deepstack.models.heads import Head
 from deepstack.models.options import between, positive
 
 
@@ -34,7 +34,7 @@ class SequentialConfig:
             raise ValueError(f"layers: expected at least 5, received {self.layers}")
 
 
-def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: SequentialConfig) -> keras.Model:
+def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: SequentialConfig) -> keras.Model:
     """Build a net of exactly `config.layers` counted layers: `{"features": (features,)}` to the head's outputs."""
     pairs, odd = divmod(config.layers - 3, 2)
     shared = {"dropout": config.dropout, "momentum": config.momentum}

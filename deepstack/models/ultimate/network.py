@@ -13,7 +13,7 @@ from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
 from deepstack.layers.zero_columns import ZeroColumns
-from deepstack.models.heads import BinaryHead
+from deepstack.models.heads import Head
 from deepstack.models.options import between, positive
 
 
@@ -61,7 +61,7 @@ class UltimateConfig:
                 raise ValueError(f"attention_scales: expected divisors of width {self.width}, received {scale}")
 
 
-def build(inputs: Mapping[str, tuple[int, ...]], head: BinaryHead, config: UltimateConfig) -> keras.Model:
+def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: UltimateConfig) -> keras.Model:
     """Build the network.
 
     Args:

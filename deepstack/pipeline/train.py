@@ -1,0 +1,84 @@
+"""Training the network of a config on its samples: what comes before the loop, and the loop."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from deepstack.config.run import RunConfig
+from deepstack.models import catalogue
+from deepstack.models.heads import head_of
+from deepstack.models.options import read_options
+from deepstack.pipeline.episodes import refresher
+from deepstack.pipeline.inputs import seconds_since_2000
+from deepstack.pipeline.pretrain import LayerWeights, pretrain, with_weights
+from deepstack.pipeline.samples import Slices
+from deepstack.progress import Progress, no_progress
+from deepstack.samples.augment import make_augment
+from deepstack.training.fit import FitResult, fit
+from deepstack.training.losses import cross_entropy
+from deepstack.training.objective import objective_of
+
+
+def builder(config: RunConfig, parts: Slices) -> Callable[[], keras.Model]:
+    """What makes the config's network for these samples."""
+    head = head_of(config.labels, config.model)
+    return partial(catalogue.build, config.model.name, parts.shapes, head, config.model.options)
+
+
+def check(config: RunConfig) -> None:
+    """Refuse, before any work, what the model of a config cannot be given; timeframes are checked with the bars.
+
+    Raises:
+        ConfigError: unknown model or option, a head that does not fit the labels, a transform that does not fit.
+    """
+    entry = catalogue.find(config.model.name)
+    head_of(config.labels, config.model)
+    read_options(entry.config, config.model.options)
+    make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when)
+
+
+def train(
+    config: RunConfig, parts: Slices, folder: Path, *, resume: bool = False, progress: Progress = no_progress
+) -> FitResult:
+    """Train on the training slice, stop by the validation slice; a generative model learns to foresee bars first.
+
+    Args:
+        config: the run.
+        parts: its samples.
+        folder: gets training.csv and checkpoints.
+        resume: go on from those checkpoints.
+        progress: told of every step.
+    """
+    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    options: Any = read_options(entry.config, config.model.options)
+    samples, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
+    build, objective = builder(config, parts), objective_of(head, config.training, parts.priors)
+    if entry.generator is not None:
+        foreseeing = pretrain(entry, options, parts, config, folder, resume=resume, progress=progress)
+        build = partial(_started, build, foreseeing)
+    refresh = None
+    if entry.when:
+        ends = seconds_since_2000(parts.frame(parts.split.train)["end_time"])[:, 0]
+        refresh = refresher(samples, ends, head, cross_entropy(head), config.seed)
+    return fit(
+        build,
+        objective,
+        samples,
+        validation,
+        config.training,
+        seed=config.seed,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+        augment=make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when),
+        before_epoch=refresh,
+        bytes_per_sample=entry.cost.bytes_per_sample(options) if entry.cost else None,
+        xla=entry.xla,
+    )
+
+
+def _started(build: Callable[[], keras.Model], weights: LayerWeights) -> keras.Model:
+    return with_weights(build(), weights)

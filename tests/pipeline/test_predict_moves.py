@@ -1,0 +1,115 @@
+"""What `deepstack.load(…).predict(…)` says of moves: one row a decision and horizon, the same by every way in."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import deepstack
+from deepstack.errors import ConfigError
+from deepstack.models import catalogue
+from deepstack.pipeline.evaluate import evaluate
+from deepstack.pipeline.inputs import see
+from deepstack.pipeline.position import position_size
+from deepstack.pipeline.predict import Predictor
+
+CLASSES = ["sell", "hold", "buy"]
+OPENING = ["symbol", "decision_time", "horizon", *CLASSES, "prediction", "confidence"]
+CLOSING = ["decision", "position"]
+HORIZONS = ["5min", "15min"]
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_run: Callable[[str], Path]) -> Callable[[str], Predictor]:
+    return cache(lambda name: deepstack.load(tiny_run(name)))
+
+
+@pytest.fixture(scope="module")
+def answers(predictor: Callable[[str], Predictor], tiny_tail: Any) -> Callable[[str], pd.DataFrame]:
+    return cache(lambda name: predictor(name).predict(tiny_tail))
+
+
+@pytest.mark.parametrize(
+    ("name", "uncertainty"), [("transformer_attention", ["aleatoric"]), ("attentive_lstm", []), ("episodic_memory", [])]
+)
+def test_each_decision_has_a_row_for_each_horizon(
+    name: str, uncertainty: list[str], predictor: Callable[[str], Predictor], answers: Callable[[str], pd.DataFrame]
+) -> None:
+    found = answers(name)
+    assert list(found) == OPENING + uncertainty + CLOSING
+    assert len(found) > 200
+    assert found["horizon"].tolist() == HORIZONS * (len(found) // 2)
+    assert found["decision_time"].is_monotonic_increasing
+    assert not found.duplicated(["symbol", "decision_time", "horizon"]).any()
+    assert set(found["decision_time"].dt.minute % 4) == {0}
+
+    probability = found[CLASSES].to_numpy()
+    np.testing.assert_allclose(probability.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_array_equal(found["prediction"], np.array(CLASSES)[probability.argmax(axis=1)])
+    np.testing.assert_array_equal(found["confidence"], probability.max(axis=1))
+    for horizon, threshold in zip(HORIZONS, predictor(name).artifact.thresholds, strict=True):
+        mine = (found["horizon"] == horizon).to_numpy()
+        spread = {column: found.loc[mine, column].to_numpy() for column in uncertainty}
+        position, decision = position_size(probability[mine], threshold, **spread)
+        np.testing.assert_array_equal(found.loc[mine, "position"], position)
+        np.testing.assert_array_equal(found.loc[mine, "decision"], decision)
+    assert found["position"].abs().max() <= 1.0
+
+
+@pytest.mark.parametrize("name", ["transformer_attention", "attentive_lstm", "episodic_memory"])
+def test_a_single_window_is_answered_as_in_a_batch(
+    name: str, predictor: Callable[[str], Predictor], answers: Callable[[str], pd.DataFrame], tiny_tail: Any
+) -> None:
+    opened, wanted = predictor(name), answers(name).tail(2 * 5).reset_index(drop=True)
+    config, entry = opened.artifact.config, catalogue.find(name)
+    moments = wanted.iloc[::2][["symbol", "decision_time"]]
+    seen = see(tiny_tail, moments, entry, config.features, config.samples, names=opened.artifact.features)
+    windows = {key: values[np.arange(5)] for key, values in seen.inputs.items()}
+    numbers = wanted.select_dtypes("float")
+
+    batch = opened.predict_windows(windows)
+    np.testing.assert_allclose(batch[numbers.columns], numbers, rtol=1e-5, atol=1e-5)
+    assert batch["horizon"].tolist() == HORIZONS * 5
+    for row in range(5):
+        one = opened.predict_windows({key: values[row] for key, values in windows.items()})
+        np.testing.assert_allclose(one[numbers.columns], numbers.iloc[2 * row : 2 * row + 2], rtol=1e-5, atol=1e-5)
+
+
+def test_evaluating_the_runs_own_candles_repeats_its_test_blocks(
+    tiny_run: Callable[[str], Path], tiny_market: Any
+) -> None:
+    """The network that is loaded is the one that was trained, in whatever order its config lists the timeframes."""
+    folder = tiny_run("attentive_lstm")
+    found, wanted = evaluate(folder, tiny_market), json.loads((folder / "report.json").read_text())["test"]
+    assert list(wanted) == [f"h{horizon}" for horizon in HORIZONS]
+    for horizon, block in wanted.items():
+        for name in ("auc", "log_loss", "brier", "accuracy", "coverage", "expectancy_r"):
+            assert found[horizon][name] == pytest.approx(block[name], rel=1e-5, abs=1e-7), name
+        assert found[horizon]["confusion"] == block["confusion"]
+
+
+def test_passes_with_dropout_on_add_a_deviation_that_shrinks_positions(
+    predictor: Callable[[str], Predictor], answers: Callable[[str], pd.DataFrame], tiny_tail: Any
+) -> None:
+    opened, sure = predictor("transformer_attention"), answers("transformer_attention")
+    found = opened.predict(tiny_tail, mc_passes=4)
+    assert list(found) == [*OPENING, "aleatoric", "epistemic", *CLOSING]
+    assert (found["epistemic"] > 0.0).all()
+    assert (found["aleatoric"] > 0.0).all()
+    assert found["aleatoric"].std() > 0.0
+    np.testing.assert_allclose(found[CLASSES], sure[CLASSES], atol=1e-6)
+    np.testing.assert_array_equal(found["decision"], sure["decision"])
+    taken = sure["position"] != 0.0
+    assert taken.any()
+    assert (found["position"].abs() < sure["position"].abs())[taken].all()
+    assert (np.sign(found["position"]) == np.sign(sure["position"]))[taken].all()
+
+
+def test_passes_of_a_network_without_dropout_are_refused(predictor: Callable[[str], Predictor], tiny_tail: Any) -> None:
+    with pytest.raises(ConfigError, match=r"mc_passes: expected .* received 3 passes, dropout rates \[0\.0\] — try "):
+        predictor("attentive_lstm").predict(tiny_tail, mc_passes=3)
