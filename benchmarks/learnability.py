@@ -174,7 +174,7 @@ def table(known: dict[str, dict[str, Any]]) -> str:
         for task in TASKS:
             solved = known.get(name, {}).get(task)
             share = "" if solved is None else f"{solved['share_of_attainable']:.0%}"
-            bold = f"**{share}**" if task in MADE_FOR[name] else share
+            bold = f"**{share}**" if share and task in MADE_FOR[name] else share
             cells.append(bold if can_see(name, task) else "out of sight")
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -58,7 +58,9 @@ def _attention(times: pd.DatetimeIndex, arrays: Mapping[str, np.ndarray]) -> Fig
     """Weight of each step for each decision, and the mean over decisions above."""
     weights = arrays["attention"]
     decisions, steps = weights.shape
-    figure, axes = canvas(f"Attention over {steps} steps, {decisions} decisions", "steps before the newest", "decision")
+    figure, axes = canvas("", "steps before the newest", "decision")
+    title = f"Attention over {steps} steps, {decisions} decisions; their mean above"
+    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12, fontweight="bold")
     axes.grid(visible=False)
     picture = axes.imshow(
         weights, aspect="auto", cmap="Blues", vmin=0.0, extent=(steps - 0.5, -0.5, decisions - 0.5, -0.5)
@@ -66,12 +68,11 @@ def _attention(times: pd.DatetimeIndex, arrays: Mapping[str, np.ndarray]) -> Fig
     shown = np.unique(np.linspace(0, decisions - 1, min(6, decisions)).round().astype(int))
     axes.set_yticks(shown, [f"{times[row]:%m-%d %H:%M}" for row in shown])
     figure.colorbar(picture, ax=axes, label="weight", pad=0.01)
-    mean = axes.inset_axes((0.0, 1.12, 1.0, 0.16))
+    mean = axes.inset_axes((0.0, 1.02, 1.0, 0.14))
     mean.fill_between(np.arange(steps)[::-1], weights.mean(axis=0), color=NETWORK, alpha=0.35, linewidth=0)
     mean.set_xlim(axes.get_xlim())
     mean.set_ylim(0.0)
     mean.axis("off")
-    axes.set_title(axes.get_title(loc="left"), loc="left", pad=50, fontsize=12, fontweight="bold", color=INK)
     return figure
 
 

@@ -43,4 +43,4 @@ def position_size(
     side = np.where(direction >= 0.0, 1, -1)
     if probability.shape[1] == 2:
         return edge, taken
-    return side * edge, (side * taken).astype(np.int8)
+    return side * edge + 0.0, (side * taken).astype(np.int8)
