@@ -66,7 +66,7 @@ MADE_FOR = {
     "cross_timeframe": {"cross_timeframe"},
     "lstm_transformer": {"long_lag"},
     "adaptive_hybrid": {"long_lag"},
-    "multiscale_hybrid": {"long_lag"},
+    "multiscale_hybrid": {"motif"},
     "memory_augmented": {"long_lag"},
     "episodic_memory": {"episode"},
 }

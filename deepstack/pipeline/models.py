@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from deepstack.models.catalogue import MODELS, STEP_MS
@@ -65,14 +65,14 @@ def model_rows() -> Iterator[ModelRow]:
         yield ModelRow(name, model.summary, layers, parameters, model.sees, field, causal, step_ms.get(name))
 
 
-def render() -> str:
-    """The page of models as Markdown."""
+def render(rows: Iterable[ModelRow]) -> str:
+    """The page of models as Markdown, from the rows of all."""
     parts = [_OPENING, "| model | layers | parameters | sees | field | causal | step ms | what it is |"]
     parts.append("|---|---:|---:|---|---:|---|---:|---|")
     parts += [
         f"| `{row.name}` | {row.layers:,} | {row.parameters:,} | {row.sees} | {row.receptive_field or 'all'} | "
         f"{'yes' if row.causal else ''} | {row.step_ms or ''} | {row.summary} |"
-        for row in model_rows()
+        for row in rows
     ]
     for name, model in sorted(MODELS.items()):
         described = _described(model.config)
@@ -97,4 +97,4 @@ def _yaml(value: object) -> str:
 
 
 if __name__ == "__main__":
-    print(render(), end="")
+    print(render(model_rows()), end="")
