@@ -163,10 +163,11 @@ def test_a_seed_fixes_the_weights(name: str) -> None:
     assert any(not np.array_equal(one, two) for one, two in zip(weights[0], weights[2], strict=True))
 
 
-@pytest.mark.parametrize(
-    ("name", "precision"),
-    [*((name, "mixed_float16") for name in MODELS), *((name, "mixed_bfloat16") for name in ("ultimate", "transformer"))],
-)
+PRECISIONS = [(name, "mixed_float16") for name in MODELS]
+PRECISIONS += [(name, "mixed_bfloat16") for name in ("ultimate", "transformer")]
+
+
+@pytest.mark.parametrize(("name", "precision"), PRECISIONS)
 def test_it_steps_in_mixed_precision(name: str, precision: str) -> None:
     run = ready(name, precision, WITH_DROPOUT)
     before = [weight.numpy() for weight in run.model.trainable_weights]
