@@ -89,7 +89,7 @@ def _of_op(op: tf.Operation) -> float | None:
 
 def _einsum(op: tf.Operation, inputs: list[list[int]]) -> int:
     terms, output = op.get_attr("equation").decode().replace(" ", "").split("->")
-    extents = {}
+    extents: dict[str, int] = {}
     for term, shape in zip(terms.split(","), inputs, strict=True):
         first, _, last = term.partition("...")
         extents |= dict(zip(first, shape, strict=False)) | dict(zip(last[::-1], shape[::-1], strict=False))
