@@ -116,7 +116,7 @@ def win_rate_against_coverage(
         name, probability = baseline
         other = coverage_curve(trades, probability, resamples, seed)
         axes.plot(other.coverage, other.win_rate, color=OTHER, label=_plain(name), marker=_dot(other.coverage))
-    axes.axhline(trades["won"].mean(), color=SIGNAL, linewidth=1.2, linestyle=(0, (4, 3)), label="all candidates")
+    axes.axhline(trades["won"].mean(), color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="all candidates")
     axes.axvline(coverage, color=INK, linewidth=0.9, linestyle=":", label="chosen threshold")
     axes.set_xlim(0.0, 1.01)
     percent(axes.xaxis, axes.yaxis)
