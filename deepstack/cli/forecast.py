@@ -47,7 +47,7 @@ def forecast(
         foreseen = forecast_bars(Predictor(opened), market, symbol, bars=bars, paths=paths)
     quantiles = foreseen.quantiles()
     if out.suffix == ".png":
-        write_atomic(out, fan(quantiles, foreseen.symbol).savefig)
+        write_atomic(out, fan(quantiles, foreseen.symbol, foreseen.decision_time).savefig)
     else:
         write_table(quantiles.reset_index(), out)
     print(f"{foreseen.symbol}, {bars} bars from {foreseen.decision_time:%Y-%m-%d %H:%M} UTC: {out}")

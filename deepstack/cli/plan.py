@@ -8,7 +8,7 @@ from deepstack.config.read import read_config
 def plan(config: options.Config, data: options.Data = None, set_: options.Overrides = None) -> None:
     """Say what a run would cost.
 
-    Layers, parameters, FLOPs a sample, memory with and without checkpointing, step time; nothing is trained.
+    Layers, parameters, FLOPs a sample, memory, training steps and their time, from a few trial steps; nothing is kept.
 
     \b
     Examples:

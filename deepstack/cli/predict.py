@@ -1,5 +1,6 @@
 """`deepstack predict`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,8 @@ def predict(
     """Answer at every decision in candles.
 
     One row a decision and horizon: probabilities, prediction, confidence, uncertainty where the artifact knows it, the
-    decision at its threshold and a position size.
+    decision at its threshold and a position size. `prediction` is the likeliest class; `decision` follows
+    |P(buy) - P(sell)|, or P(won), against the threshold, so they may differ.
 
     \b
     Examples:
@@ -33,6 +35,7 @@ def predict(
       deepstack predict artifacts/my_run --data BTCUSDT-1h.csv --out signals.csv --mc-passes 30
     """
     check_output(out, (".csv", ".parquet"))
+    from deepstack.artifact.earned import unprofitable
     from deepstack.artifact.load import open_artifact
 
     opened = open_artifact(artifact)
@@ -44,6 +47,12 @@ def predict(
         table, unseen = Predictor(opened).predict_and_count(market, mc_passes=mc_passes)
     write_table(table, out)
     print(f"{len(table):,} rows: {out}")
+    if barren := unprofitable(opened):
+        where = "" if barren == ("won",) else f" for {', '.join(barren)}"
+        print(
+            f"warning: no threshold earned anything on validation{where}: positions are suggestions of proportion only",
+            file=sys.stderr,
+        )
     if unseen:
         print(
             f"{unseen:,} more decisions lie in the features' warm-up or after a gap: no row; earlier candles may help"

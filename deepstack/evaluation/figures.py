@@ -14,7 +14,7 @@ from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.equity import equity_curve, mark_trades
 from deepstack.evaluation.judge import Judgement
 from deepstack.evaluation.judge_moves import Asked, HorizonJudgement
-from deepstack.evaluation.moves import conviction, trades_of
+from deepstack.evaluation.moves import conviction, risk_a_trade, trades_of
 from deepstack.labels.horizons import CLASSES
 
 
@@ -74,7 +74,7 @@ def move_figures(
     history: pd.DataFrame,
     importance: Mapping[str, float] | None = None,
 ) -> dict[str, Figure]:
-    """The figures of a model of moves: confusion and coverage of each horizon, loss, importance.
+    """The figures of a model of moves: confusion, calibration, coverage and equity of each horizon, loss, importance.
 
     Args:
         judged, models, test, market, config, labels, seed: what the judgement was made from, and what it was.
@@ -87,11 +87,17 @@ def move_figures(
         trades = trades_of(test.samples, horizon, network, labels)
         taken = judgement.thresholds["network"].take(conviction(network))
         coverage = plots.win_rate_against_coverage(
-            trades, conviction(network), None, float(taken.mean()), config.bootstrap_resamples, seed
+            trades, conviction(network), None, float(taken.mean()), config.bootstrap_resamples, seed, horizon
         )
+        marks, risk = mark_trades(trades, market), risk_a_trade(trades, config)
+        curves = {
+            "trades the network takes": equity_curve(marks, taken, risk),
+            "following every direction": equity_curve(marks, np.ones(len(trades), bool), risk),
+        }
         figures[f"confusion_{horizon}"] = plots.confusion(judgement.blocks["network"]["confusion"], CLASSES, horizon)
         figures[f"calibration_{horizon}"] = plots.class_calibration(test.codes[:, number], network, CLASSES, horizon)
         figures[f"coverage_{horizon}"] = coverage
+        figures[f"equity_{horizon}"] = plots.equity(curves, horizon)
     figures["loss"] = plots.loss_curves(history)
     if importance:
         figures["importance"] = plots.importance(importance)

@@ -14,7 +14,7 @@ from deepstack.evaluation.classification import check_probability, ranking_auc
 from deepstack.evaluation.predictions import evaluate_predictions
 from deepstack.evaluation.significance import difference, mean_over, paired_test
 from deepstack.evaluation.threshold import Threshold, choose_threshold
-from deepstack.evaluation.verdict import verdict
+from deepstack.evaluation.verdict import UNKNOWN, Findings, verdict
 from deepstack.progress import Progress, no_progress
 
 
@@ -71,15 +71,9 @@ def judge(
     report("evaluate", len(models), len(models), "done")
     best = best_on_validation(baselines, validation["won"].to_numpy(bool))
     comparison = _compare(best, models, thresholds, test, config, seed)
-    if best is None:
-        sentence = "No baseline was fitted, so nothing can be said about beating one."
-    else:
-        sentence = verdict(
-            best,
-            comparison["against_best"]["auc"],
-            (blocks["network"]["auc"], blocks[best]["auc"]),
-            comparison["against_taking_all"]["expectancy_r"],
-        )
+    earning = comparison["against_taking_all"]["expectancy_r"]
+    auc = UNKNOWN if best is None else comparison["against_best"]["auc"]
+    sentence = verdict(Findings.of(best, blocks, auc, earning))
     return Judgement(
         thresholds,
         best,

@@ -14,7 +14,7 @@ from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.moves import class_log_losses, conviction, evaluate_moves, macro_auc_of, trades_of
 from deepstack.evaluation.significance import difference, mean_over
 from deepstack.evaluation.threshold import Threshold, choose_threshold
-from deepstack.evaluation.verdict import verdict
+from deepstack.evaluation.verdict import UNKNOWN, Findings, short_verdict, summary, verdict
 from deepstack.progress import Progress, no_progress
 
 
@@ -38,14 +38,14 @@ class HorizonJudgement:
     Attributes:
         thresholds: model → threshold of the conviction, chosen on validation; the network is `network`.
         best_baseline: the baseline with the highest AUC on validation; None without baselines.
-        verdict: one sentence.
+        findings: what its verdict is made from.
         blocks: model → block of figures on test.
         comparison: paired differences, network minus the best baseline and minus following every direction.
     """
 
     thresholds: dict[str, Threshold]
     best_baseline: str | None
-    verdict: str
+    findings: Findings
     blocks: dict[str, dict[str, Any]]
     comparison: dict[str, Any]
 
@@ -88,12 +88,20 @@ def report_of(judged: Mapping[str, HorizonJudgement]) -> dict[str, Any]:
     """The keys `verdict threshold test baselines comparison` of report.json, each by horizon under `h<horizon>`."""
     baselines = [name for name in next(iter(judged.values())).blocks if name != "network"]
     return {
-        "verdict": " ".join(f"{horizon}: {one.verdict}" for horizon, one in judged.items()),
+        "verdict": _verdict_of(judged),
         "threshold": {f"h{horizon}": one.thresholds["network"].value for horizon, one in judged.items()},
         "test": {f"h{horizon}": one.blocks["network"] for horizon, one in judged.items()},
         "baselines": {name: {f"h{horizon}": one.blocks[name] for horizon, one in judged.items()} for name in baselines},
         "comparison": {f"h{horizon}": one.comparison for horizon, one in judged.items()},
     }
+
+
+def _verdict_of(judged: Mapping[str, HorizonJudgement]) -> str:
+    """One sentence of one horizon; of several a summary and a line each."""
+    if len(judged) == 1:
+        return "".join(f"{horizon}: {verdict(one.findings)}" for horizon, one in judged.items())
+    lines = [f"{horizon}: {short_verdict(one.findings)}" for horizon, one in judged.items()]
+    return "\n".join([summary([one.findings for one in judged.values()]), *lines])
 
 
 def _judge_horizon(
@@ -126,15 +134,13 @@ def _judge_horizon(
         "against_taking_all": {"expectancy_r": asdict(earning)},
     }
     if best is None:
-        sentence = "No baseline was fitted, so nothing can be said about beating one."
-        return HorizonJudgement(thresholds, best, sentence, blocks, comparison)
+        return HorizonJudgement(thresholds, best, Findings.of(best, blocks, UNKNOWN, earning), blocks, comparison)
     first, second = (macro_auc_of(test[1], models[name].test) for name in ("network", best))
     auc = difference(first, second, trades["network"], resamples, seed)
     first, second = (mean_over(class_log_losses(test[1], models[name].test)) for name in ("network", best))
     loss = difference(first, second, trades["network"], resamples, seed)
     comparison["against_best"] = {"auc": asdict(auc), "log_loss": asdict(loss)}
-    sentence = verdict(best, auc, (blocks["network"]["auc"], blocks[best]["auc"]), earning)
-    return HorizonJudgement(thresholds, best, sentence, blocks, comparison)
+    return HorizonJudgement(thresholds, best, Findings.of(best, blocks, auc, earning), blocks, comparison)
 
 
 def _best_on_validation(models: Mapping[str, Predictions], codes: np.ndarray) -> str | None:

@@ -73,8 +73,7 @@ def evaluate_moves(
         trades: from `trades_of`, for these probabilities.
         threshold: of the conviction; trades from there on are taken.
         market: the candles the samples were labelled on.
-        config: risk a trade and the number of bootstrap resamples. The risk is shared by all trades of a symbol that
-            are open together.
+        config: risk a trade, see `risk_a_trade`, and the number of bootstrap resamples.
         seed: of the bootstrap.
 
     Returns:
@@ -85,8 +84,7 @@ def evaluate_moves(
     check_class_probability(probability, len(codes))
     taken = conviction(probability) >= threshold
     right = probability.argmax(axis=1) == codes
-    overlapping = max(1, int(np.median(trades.groupby("symbol").size() * _holding_share(trades))))
-    equity = equity_curve(mark_trades(trades, market), taken, config.risk_share / overlapping)
+    equity = equity_curve(mark_trades(trades, market), taken, risk_a_trade(trades, config))
     won, net_r = trades["won"].to_numpy(bool), trades["net_r"].to_numpy(np.float64)
     drawn = bootstrap(
         {
@@ -107,6 +105,12 @@ def evaluate_moves(
         **{f"{name}_ci95": interval95(figures) for name, figures in drawn.items()},
         "threshold": float(threshold),
     }
+
+
+def risk_a_trade(trades: pd.DataFrame, config: EvaluationConfig) -> float:
+    """Share of equity risked on each trade: the config's, shared by all trades of a symbol that are open together."""
+    overlapping = max(1, int(np.median(trades.groupby("symbol").size() * _holding_share(trades))))
+    return config.risk_share / overlapping
 
 
 def class_scores(codes: np.ndarray, probability: np.ndarray) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from deepstack.evaluation._canvas import GRID, INK, MUTED, NETWORK, OTHER, SIGNAL, canvas, dates, legend, percent
+from deepstack.evaluation._canvas import INK, MUTED, NETWORK, OTHER, SIGNAL, canvas, dates, legend, percent
 from deepstack.evaluation.calibration import reliability
 from deepstack.evaluation.coverage import coverage_curve
 from deepstack.evaluation.equity import Equity
@@ -49,7 +49,7 @@ def calibration(trades: pd.DataFrame, probability: np.ndarray, resamples: int, s
                 curve.predicted[k], *np.quantile(values, [0.025, 0.975]), color=NETWORK, alpha=0.35, linewidth=2
             )
     low, high = max(0.0, float(curve.predicted.min()) - 0.03), min(1.0, float(curve.predicted.max()) + 0.03)
-    axes.plot([low, high], [low, high], color=SIGNAL, linewidth=1, linestyle=(0, (4, 3)), label="perfect")
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="perfect")
     axes.plot(curve.predicted, curve.observed, color=NETWORK, marker="o", markersize=4.5, label="network")
     axes.set_xlim(low, high)
     percent(axes.xaxis, axes.yaxis)
@@ -81,7 +81,7 @@ def class_calibration(codes: np.ndarray, probability: np.ndarray, classes: Seque
         curve = reliability(codes == k, probability[:, k])
         axes.plot(curve.predicted, curve.observed, color=colour, marker="o", markersize=4, label=classes[k])
     low, high = axes.get_xlim()
-    axes.plot([low, high], [low, high], color=GRID, linewidth=1.2, linestyle=(0, (4, 3)), label="perfect", zorder=1)
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="perfect", zorder=1)
     percent(axes.xaxis, axes.yaxis)
     legend(axes)
     return figure
@@ -94,6 +94,7 @@ def win_rate_against_coverage(
     coverage: float,
     resamples: int,
     seed: int,
+    horizon: str = "",
 ) -> Figure:
     """Win rate of the most probable trades over the share taken.
 
@@ -103,8 +104,11 @@ def win_rate_against_coverage(
         baseline: name and probabilities of the model drawn beside it.
         coverage: share of the slice that the network's threshold takes, marked by a line.
         resamples, seed: of the 95 % band.
+        horizon: for the title, where there are several.
     """
-    figure, axes = canvas("Win rate against coverage", "coverage: share of candidates taken", "win rate")
+    figure, axes = canvas(
+        _titled("Win rate against coverage", horizon), "coverage: share of candidates taken", "win rate"
+    )
     curve = coverage_curve(trades, network, resamples, seed)
     axes.fill_between(curve.coverage, curve.low, curve.high, color=NETWORK, alpha=0.13, linewidth=0)
     axes.plot(curve.coverage, curve.win_rate, color=NETWORK, label="network, 95 % band", marker=_dot(curve.coverage))
@@ -112,7 +116,7 @@ def win_rate_against_coverage(
         name, probability = baseline
         other = coverage_curve(trades, probability, resamples, seed)
         axes.plot(other.coverage, other.win_rate, color=OTHER, label=_plain(name), marker=_dot(other.coverage))
-    axes.axhline(trades["won"].mean(), color=SIGNAL, linewidth=1, linestyle=(0, (4, 3)), label="all candidates")
+    axes.axhline(trades["won"].mean(), color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="all candidates")
     axes.axvline(coverage, color=INK, linewidth=0.9, linestyle=":", label="chosen threshold")
     axes.set_xlim(0.0, 1.01)
     percent(axes.xaxis, axes.yaxis)
@@ -120,9 +124,9 @@ def win_rate_against_coverage(
     return figure
 
 
-def equity(curves: Mapping[str, Equity]) -> Figure:
+def equity(curves: Mapping[str, Equity], horizon: str = "") -> Figure:
     """Worth of the account over the test slice, logarithmic, one line a selection; the first is the network's."""
-    figure, axes = canvas("Equity, net of costs", "", "account, start = 1 (log scale)")
+    figure, axes = canvas(_titled("Equity, net of costs", horizon), "", "account, start = 1 (log scale)")
     axes.axhline(1.0, color=SIGNAL, linewidth=0.8)
     for (name, curve), colour in zip(curves.items(), (NETWORK, SIGNAL, OTHER, MUTED), strict=False):
         # A ruined account has no logarithm; its line ends where it ends.
@@ -154,6 +158,10 @@ def importance(drops: Mapping[str, float]) -> Figure:
 
 def _plain(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _titled(title: str, horizon: str) -> str:
+    return f"{title}, {horizon}" if horizon else title
 
 
 def _dot(points: np.ndarray) -> str:

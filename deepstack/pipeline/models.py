@@ -61,6 +61,7 @@ def model_rows() -> Iterator[ModelRow]:
         shapes = input_shapes(model.sees, FEATURES, WINDOW_BARS, timeframes, when=model.when)
         layers, parameters = count(name, shapes, binary_head(), {})
         field = model.receptive_field(model.config()) if model.receptive_field else None
+        field = 1 if model.sees == "bar" else field
         causal = model.causal is not None
         yield ModelRow(name, model.summary, layers, parameters, model.sees, field, causal, step_ms.get(name))
 

@@ -2,33 +2,39 @@
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from deepstack.artifact.architecture import count_layers
+from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
 from deepstack.features._market import carried_by
 from deepstack.features.catalogue import choose
-from deepstack.labels.labelled import label
+from deepstack.features.feature import Feature
+from deepstack.labels.labelled import Labels, label
 from deepstack.models import catalogue
 from deepstack.models.heads import Head, head_of
 from deepstack.models.inputs import input_shapes
 from deepstack.models.options import read_options
-from deepstack.pipeline.inputs import coarser
+from deepstack.pipeline.flops import forward_flops
+from deepstack.pipeline.inputs import coarser, see
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.memory import machine_memory_mb
 from deepstack.pipeline.train import check
+from deepstack.samples.split import calendar_cuts, split_by_time
 from deepstack.training.losses import make_loss
 from deepstack.training.prepare import prepare
 
 COPIES_OF_WEIGHTS = 5
 """Weights, gradient, two optimizer slots, best weights."""
+COPIES_IN_TRIAL = 4
+"""All but the best weights: a trial of the whole model has had them."""
 COPIES_OF_TABLE = 1.3
 """Peak memory of computing the feature table, in tables (benchmarks/features.py)."""
 TRIAL_STEPS = 8
@@ -45,13 +51,16 @@ class Plan:
         features: inputs assumed; selection may drop some.
         layers: counted layers.
         parameters: all weights, statistics included.
-        flops_per_sample: operations of one forward pass for one sample.
-        memory_mb: resident memory of training under the config's checkpoint policy, the runtime's own included.
-        memory_everything_mb: the same if every product were kept.
+        flops_per_sample: operations of one forward pass for one sample; None when they cannot be counted.
+        memory_mb: resident memory of training under the config's checkpoint policy, the runtime's own included; that of
+            the weights alone when `memory_of` says so.
+        memory_of: `estimate`, from a formula; `trial`, measured in trial steps; `weights`, activations unknown.
+        memory_everything_mb: the estimate if every product were kept; None without a formula.
         features_mb: resident memory while the features of all bars are computed, before training.
         batch_size: samples a step.
         step_s: estimated seconds of one training step; None when the model is too large to try a slice of it.
         steps: training steps of all epochs, if early stopping does not end them.
+        pretraining_steps: steps of a generative model's first training; 0 for the others.
         data: what was found: symbols, bars, candidate trades.
     """
 
@@ -59,32 +68,45 @@ class Plan:
     features: int
     layers: int
     parameters: int
-    flops_per_sample: float
+    flops_per_sample: float | None
     memory_mb: float
-    memory_everything_mb: float
+    memory_of: Literal["estimate", "trial", "weights"]
+    memory_everything_mb: float | None
     features_mb: float
     batch_size: int
     step_s: float | None
     steps: int
+    pretraining_steps: int
     data: str
 
     def lines(self) -> list[str]:
         """Plain text for the terminal."""
-        time = f"{self.steps:,} steps of {self.batch_size} samples"
-        if self.step_s is None:
-            time += ", not timed: the model is too large for a trial here"
-        else:
-            time += f" of {self.step_s:.3f} s: about {_span(self.step_s * self.steps)}, less if it stops early"
-        flop, memory = self.flops_per_sample / 1e6, (self.memory_mb, self.memory_everything_mb)
+        flop = self.flops_per_sample and self.flops_per_sample / 1e6
+        work = [] if flop is None else [f"work        {flop:,.1f} MFLOP a sample forward, {3 * flop:,.1f} trained"]
         return [
             f"data        {self.data}",
             f"model       {self.model}: {self.layers:,} counted layers, {self.parameters:,} parameters, "
             f"{self.features} features",
-            f"work        {flop:,.1f} MFLOP a sample forward, {3 * flop:,.1f} trained",
-            f"memory      {memory[0]:,.0f} MB in training as configured, {memory[1]:,.0f} MB with every product kept; "
-            f"{self.features_mb:,.0f} MB while features are computed",
-            f"time        {time}",
+            *work,
+            f"memory      {self._memory()}; {self.features_mb:,.0f} MB while features are computed",
+            f"time        {self._time()}; reading, features, baselines and export come on top",
         ]
+
+    def _memory(self) -> str:
+        if self.memory_of == "weights":
+            return f"more than {self.memory_mb:,.0f} MB in training: that is the weights, and activations come on top"
+        text = f"{self.memory_mb:,.0f} MB in training as configured"
+        if self.memory_everything_mb is not None:
+            text += f", {self.memory_everything_mb:,.0f} MB with every product kept"
+        return text
+
+    def _time(self) -> str:
+        steps = f"{self.steps:,} steps of {self.batch_size} samples"
+        before = f"; before it {self.pretraining_steps:,} steps of pre-training" if self.pretraining_steps else ""
+        if self.step_s is None:
+            return f"training: {steps}, not timed: the model is too large for a trial here{before}"
+        seconds = _span(self.step_s * self.steps)
+        return f"training: about {seconds}, {steps} of {self.step_s:.3f} s, less if it stops early{before}"
 
 
 def _span(seconds: float) -> str:
@@ -107,8 +129,8 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     market = load_source(config).market
     coarser(config.samples.timeframes, entry.sees, next(iter(market.values())).interval)
     labels = label(market, config.labels)
-    computed = len(choose(config.features, carried_by(market)))
-    features = min(computed, config.features.max_features)
+    chosen = choose(config.features, carried_by(market))
+    features = min(len(chosen), config.features.max_features)
     bars = sum(len(candles) for candles in market.values())
     shapes = shapes_of(config, entry, features)
     layers, parameters = count(config.model.name, shapes, head, config.model.options)
@@ -117,10 +139,8 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     trial = partial(_timed_step, config, entry, shapes, head, batch) if measure and small else None
     # Timed first: the trial compiles what training will compile, and the memory of that stays with the process.
     step_s = None if trial is None else _step_seconds(trial, entry, options)
-    memory_mb = [_memory_mb(parameters, 0.0)] * 2
-    if entry.cost is not None:
-        policies = options, entry.cost.keep_everything(options)
-        memory_mb = [_memory_mb(parameters, batch * entry.cost.bytes_per_sample(one)) for one in policies]
+    training, samples_a_step = config.training, batch * config.training.accumulate_steps
+    steps_an_epoch = _training_samples(config, entry, market, labels, chosen) // samples_a_step
     return Plan(
         model=config.model.name,
         features=features,
@@ -128,16 +148,26 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         parameters=parameters,
         flops_per_sample=entry.cost.flops_per_sample(features, options)
         if entry.cost
-        else forward_flops(entry, shapes, head, options),
-        memory_mb=memory_mb[0],
-        memory_everything_mb=memory_mb[1],
-        features_mb=_memory_mb(0, COPIES_OF_TABLE * 4 * bars * computed),
-        batch_size=batch,
-        step_s=step_s,
-        steps=config.training.epochs
-        * (int(len(labels) * config.split.train) // (batch * config.training.accumulate_steps)),
+        else forward_flops(partial(entry.build, shapes, head, options)),
+        **_memory_of(parameters, batch, entry, options, tried=step_s is not None),
+        features_mb=_memory_mb(0, COPIES_OF_TABLE * 4 * bars * len(chosen)),
+        batch_size=samples_a_step,
+        step_s=None if step_s is None else step_s * training.accumulate_steps,
+        steps=training.epochs * steps_an_epoch,
+        pretraining_steps=training.pretrain_epochs * steps_an_epoch if entry.generator else 0,
         data=f"{len(market)} symbols, {bars:,} bars, {len(labels):,} samples",
     )
+
+
+def _training_samples(
+    config: RunConfig, entry: catalogue.Model, market: Market, labels: Labels, chosen: Sequence[Feature]
+) -> int:
+    """Size of the training slice: the feature that looks back furthest knows the warm-up and the gaps of all."""
+    furthest = max(chosen, key=lambda feature: feature.lookback_bars)
+    seen = see(market, labels.samples, entry, config.features, config.samples, names=[furthest.name])
+    interval = next(iter(market.values())).interval
+    cuts = calendar_cuts(seen.bar_times, config.split)
+    return len(split_by_time(labels.keep(seen.known).samples, cuts, interval, config.split.embargo_bars).train)
 
 
 def shapes_of(config: RunConfig, entry: catalogue.Model, features: int) -> dict[str, tuple[int, ...]]:
@@ -155,20 +185,21 @@ def count(name: str, shapes: Shapes, head: Head, options: Mapping[str, Any]) -> 
     return found
 
 
-def forward_flops(entry: catalogue.Model, shapes: Shapes, head: Head, options: Any) -> float:
-    """Operations of a forward pass of one sample, as TensorFlow's profiler counts them; a loop's body counts once."""
-    model = entry.build(shapes, head, options)
-    specs = {tensor.name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs}
-    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(specs).graph
-    quiet = tf.compat.v1.profiler.ProfileOptionBuilder(tf.compat.v1.profiler.ProfileOptionBuilder.float_operation())
-    counted = tf.compat.v1.profiler.profile(graph, options=quiet.with_empty_output().build())
-    return float(counted.total_float_ops)
+def _memory_of(parameters: int, batch: int, entry: catalogue.Model, options: Any, *, tried: bool) -> dict[str, Any]:
+    """The plan's memory of training: by the model's formula, or as the trial left it, or of the weights alone."""
+    if entry.cost is None:
+        copies = COPIES_OF_WEIGHTS - COPIES_IN_TRIAL if tried else COPIES_OF_WEIGHTS
+        found = {"memory_mb": _memory_mb(parameters, 0.0, copies), "memory_of": "trial" if tried else "weights"}
+        return found | {"memory_everything_mb": None}
+    kept = (batch * entry.cost.bytes_per_sample(one) for one in (options, entry.cost.keep_everything(options)))
+    mine, everything = (_memory_mb(parameters, activations) for activations in kept)
+    return {"memory_mb": mine, "memory_of": "estimate", "memory_everything_mb": everything}
 
 
-def _memory_mb(parameters: int, activations_bytes: float) -> float:
-    """Resident memory of this process now, plus the copies of the weights and what a step keeps."""
+def _memory_mb(parameters: int, activations_bytes: float, copies: int = COPIES_OF_WEIGHTS) -> float:
+    """Resident memory of this process at its most, plus copies of the weights and what a step keeps."""
     now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return now + (COPIES_OF_WEIGHTS * 4 * parameters + activations_bytes) / 1e6
+    return now + (copies * 4 * parameters + activations_bytes) / 1e6
 
 
 def _step_seconds(trial: Callable[[Any], float], entry: catalogue.Model, options: Any) -> float:

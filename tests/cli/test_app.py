@@ -123,6 +123,25 @@ def test_run_begins_only_when_confirmed(
     assert len(ran) == begun
 
 
+def test_models_are_shown_with_what_they_see(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from deepstack.pipeline import models
+    from deepstack.pipeline.models import ModelRow
+
+    rows = [
+        ModelRow("ultimate", "of any depth", 2056, 34_000_000, "bar", 1, False, 41.2),
+        ModelRow("cross_timeframe", "several at once", 30, 123, "timeframes", None, True, None),
+    ]
+    monkeypatch.setattr(models, "model_rows", lambda: iter(rows))
+    assert exit_code("models") == 0
+    header, first, second, _ = capsys.readouterr().out.splitlines()
+    assert header.split()[:6] == ["model", "layers", "parameters", "sees", "field", "causal"]
+    assert first.split()[:6] == ["ultimate", "2,056", "34,000,000", "bar", "1", "41"]
+    assert second.split()[:6] == ["cross_timeframe", "30", "123", "timeframes", "all", "yes"]
+    assert header.index("what") == first.index("of any") == second.index("several")
+
+
 def test_run_without_a_terminal_says_why(
     ran: list[dict[str, Any]], config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

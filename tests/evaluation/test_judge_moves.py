@@ -12,6 +12,7 @@ from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.judge_moves import Asked, HorizonJudgement, judge_moves, report_of
 from deepstack.evaluation.moves import class_scores, trades_of
 from deepstack.evaluation.report import json_ready
+from deepstack.evaluation.verdict import short_verdict, verdict
 from deepstack.labels.horizons import label_horizons
 
 CONFIG = EvaluationConfig(bootstrap_resamples=100)
@@ -66,7 +67,7 @@ def test_the_best_baseline_is_chosen_on_validation_though_another_wins_on_test(
     for one in judged.values():
         assert one.blocks["random_forest"]["auc"] > one.blocks["logistic"]["auc"]
         assert one.best_baseline == "logistic"
-    assert judged["1h"].verdict.startswith("The network is better than the best baseline (logistic)")
+    assert short_verdict(judged["1h"].findings).startswith("better than the best baseline (logistic)")
 
 
 def test_each_horizon_has_its_own_answers(judged: dict[str, HorizonJudgement], both: tuple[Asked, Asked]) -> None:
@@ -90,7 +91,7 @@ def test_the_test_slice_moves_neither_thresholds_nor_the_choice(
     for name, one in judged.items():
         assert again[name].thresholds == one.thresholds
         assert again[name].best_baseline == one.best_baseline
-        assert again[name].verdict != one.verdict
+        assert again[name].findings != one.findings
 
 
 def test_a_threshold_respects_the_floor_on_coverage(judged: dict[str, HorizonJudgement]) -> None:
@@ -108,7 +109,10 @@ def test_the_report_names_each_horizon_and_is_strict_json(judged: dict[str, Hori
     assert set(text["baselines"]) == {"logistic", "random_forest"}
     assert text["threshold"]["h4h"] == text["test"]["h4h"]["threshold"]
     assert text["comparison"]["h1h"]["against_best"]["auc"]["ci95"][0] > 0.0
-    assert text["verdict"].startswith("1h: The network") and "4h: The network" in text["verdict"]
+    summary, first, second = text["verdict"].splitlines()
+    assert summary.startswith("The network is better than the best baseline on 2 of 2 horizons; shown to earn")
+    assert first.startswith("1h: better than") and second.startswith("4h: ")
+    assert all(len(line.split()) <= 32 for line in (summary, first, second))
 
 
 def test_a_network_that_is_its_baseline_is_not_better(both: tuple[Asked, Asked], market: Market) -> None:
@@ -116,13 +120,14 @@ def test_a_network_that_is_its_baseline_is_not_better(both: tuple[Asked, Asked],
     for one in judged_on(both, market, same).values():
         assert one.comparison["against_best"]["auc"]["estimate"] == 0.0
         assert one.comparison["against_best"]["log_loss"]["ci95"] == [0.0, 0.0]
-        assert "is not shown to be better than" in one.verdict
+        assert "not shown to be better than" in verdict(one.findings)
 
 
 def test_without_baselines_nothing_is_claimed(both: tuple[Asked, Asked], market: Market) -> None:
     alone = {name: {"network": of["network"]} for name, of in models(both).items()}
     seen: list[tuple] = []
     judged = judge_moves(alone, *both, market, CONFIG, LABELS, seed=5, progress=lambda *told: seen.append(told))
-    assert all(one.best_baseline is None and "No baseline was fitted" in one.verdict for one in judged.values())
+    assert all(one.best_baseline is None for one in judged.values())
+    assert "No baseline was fitted" in report_of(judged)["verdict"]
     assert report_of(judged)["baselines"] == {}
     assert [told[1:3] for told in seen] == [(0, 2), (1, 2), (2, 2)]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 
 import deepstack
+from deepstack.artifact.earned import unprofitable
+from deepstack.cli.app import main
 from deepstack.errors import ConfigError
 from deepstack.models import catalogue
 from deepstack.pipeline.evaluate import evaluate
@@ -113,3 +116,32 @@ def test_passes_with_dropout_on_add_a_deviation_that_shrinks_positions(
 def test_passes_of_a_network_without_dropout_are_refused(predictor: Callable[[str], Predictor], tiny_tail: Any) -> None:
     with pytest.raises(ConfigError, match=r"mc_passes: expected .* received 3 passes, dropout rates \[0\.0\] — try "):
         predictor("attentive_lstm").predict(tiny_tail, mc_passes=3)
+
+
+def test_the_command_says_when_no_threshold_earned_anything(
+    tiny_run: Callable[[str], Path], tail_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_run("transformer_attention")
+    test = json.loads((folder / "report.json").read_text())["test"]
+    losing = [h for h in HORIZONS if test[f"h{h}"]["validation"]["expectancy_r"] <= 0.0]
+    with pytest.raises(SystemExit):
+        main(["predict", str(folder), "--data", str(tail_files), "--out", str(tmp_path / "signals.csv")])
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == bool(losing)
+    assert all(f"for {', '.join(losing)}: positions are" in line for line in warned)
+
+
+def test_outputs_that_earned_nothing_are_named(tmp_path: Path) -> None:
+    def named(test: dict[str, Any]) -> tuple[str, ...]:
+        (tmp_path / "report.json").write_text(json.dumps({"test": test}))
+        return unprofitable(SimpleNamespace(folder=tmp_path))  # type: ignore[arg-type]
+
+    lost, won = ({"validation": {"expectancy_r": r}} for r in (-0.1, 0.1))
+    assert named({"h5min": lost, "h15min": won}) == ("5min",)
+    assert (named(lost), named(won)) == (("won",), ())
+
+
+def test_every_horizon_has_its_plots(tiny_run: Callable[[str], Path]) -> None:
+    drawn = {path.stem for path in (tiny_run("transformer_attention") / "plots").iterdir()}
+    kinds = ("confusion", "calibration", "coverage", "equity")
+    assert drawn >= {f"{kind}_{horizon}" for kind in kinds for horizon in HORIZONS}
