@@ -165,7 +165,10 @@ def test_a_seed_fixes_the_weights(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [*((name, "mixed_float16") for name in MODELS), *((name, "mixed_bfloat16") for name in ("ultimate", "transformer"))],
+    [
+        *((name, "mixed_float16") for name in MODELS),
+        *((name, "mixed_bfloat16") for name in ("ultimate", "transformer")),
+    ],
 )
 def test_it_steps_in_mixed_precision(name: str, precision: str) -> None:
     run = ready(name, precision, WITH_DROPOUT)
