@@ -30,8 +30,11 @@ def load(artifact: Path | str) -> "Predictor":
 
     Raises:
         ArtifactError: it is incomplete or altered.
+        ConfigError: its model is not in the catalogue; one of your own must be registered first.
     """
-    return Predictor(open_artifact(Path(artifact)))
+    opened = open_artifact(Path(artifact))
+    catalogue.find(opened.config.model.name)
+    return Predictor(opened)
 
 
 def predict(artifact: Path, market: Market, *, mc_passes: int = 0) -> pd.DataFrame:
@@ -130,8 +133,8 @@ class Predictor:
 
         Returns:
             Moments, one row a decision: `symbol decision_time`, and `side` of a breakout. Scaled inputs by name:
-            float32 [decisions, features], or Windows [decisions, bars, features], which an index array cuts, and `decision_s`.
-            The count of decisions that see a warm-up or a gap, which are left out.
+            float32 [decisions, features], or Windows [decisions, bars, features], which an index array
+            cuts, and `decision_s`. The count of decisions that see a warm-up or a gap, which are left out.
 
         Raises:
             DataError: as `predict`.
