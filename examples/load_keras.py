@@ -18,11 +18,11 @@ def main(folder: Path) -> None:
     random = np.random.default_rng(0)
     x = {tensor.name: random.normal(size=(256, *tensor.shape[1:])).astype(tensor.dtype) for tensor in network.inputs}
     *outputs, width = network.output.shape[1:]
-    y = random.integers(0, 2 if width <= 2 else 3, (256, *outputs))
+    y = random.integers(0, 2 if width <= 2 else 3, (256, *(outputs or [1])))
 
     def loss(y: keras.KerasTensor, raw: keras.KerasTensor) -> keras.KerasTensor:
         if width <= 2:
-            return keras.losses.binary_crossentropy(y[:, None], raw[:, :1], from_logits=True)
+            return keras.losses.binary_crossentropy(y, raw[:, :1], from_logits=True)
         return keras.losses.sparse_categorical_crossentropy(y, raw[..., :3], from_logits=True)
 
     network.compile("adam", loss)
