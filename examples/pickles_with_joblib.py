@@ -17,7 +17,7 @@ import numpy as np
 
 def main(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    name = manifest["config"]["name"]
+    run = manifest["config"]["name"]
 
     def opened(file: str) -> Any:
         data = (folder / file).read_bytes()
@@ -25,10 +25,15 @@ def main(folder: Path) -> None:
             raise SystemExit(f"{folder / file}: not the bytes the run wrote; not opened")
         return joblib.load(io.BytesIO(data))
 
-    scaler, threshold = opened(f"{name}_scaler.pkl"), opened(f"{name}_threshold.pkl")
-    features = np.zeros((1, len(manifest["features"])), np.float32)
-    print(f"threshold {threshold:.6f}, scaled {scaler.transform(features)[0, :3]}")
+    scaler, threshold = opened(f"{run}_scaler.pkl"), opened(f"{run}_threshold.pkl")
+    for value in np.atleast_1d(threshold):  # one number, or a list, one a horizon
+        print(f"threshold {value:.6f}")
+    features = np.zeros((1, len(manifest["features"])), np.float32)  # one bar's, unscaled; of a window, a row a bar
+    for name, each in (scaler if isinstance(scaler, dict) else {"features": scaler}).items():
+        print(f"scaled {name} {each.transform(features)[0, :3]}")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python examples/pickles_with_joblib.py artifacts/<run>")
     main(Path(sys.argv[1]))

@@ -2,8 +2,12 @@
 
 A builder gets the inputs' shapes and a head, and ends in `head.outputs`; its options are a frozen dataclass. Once
 registered it is a model like any other: split, training, baselines, report and SavedModel are the same.
+
+The catalogue is that of the process: whatever opens the artifact later registers the model first, Python by importing
+this file, the command by `deepstack --plugin examples/register_your_own_model.py predict artifacts/<run> …`.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +29,10 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: Any, config: MeanConfig) 
     return keras.Model({"features": features}, head.outputs(x), name="window_mean")
 
 
+deepstack.register("window_mean", deepstack.Model("dense layer on the window's mean", build, MeanConfig, "window"))
+
+
 def main() -> None:
-    deepstack.register("window_mean", deepstack.Model("dense layer on the window's mean", build, MeanConfig, "window"))
     settings = [
         "name=window_mean",
         "model.name=window_mean",
@@ -38,7 +44,13 @@ def main() -> None:
         "evaluation.bootstrap_resamples=100",
         "evaluation.permutation_rows=100",
     ]
-    print(deepstack.run(deepstack.read_config(None, settings)))
+    config = deepstack.read_config(None, settings)
+    artifact = deepstack.run(config)
+
+    market = deepstack.make_market(config.data.synthetic, config.seed)  # deepstack.read_market([path])[0] of your files
+    print(deepstack.load(artifact).predict(market).tail(3).to_string(index=False))
+    print(json.loads((artifact / "report.json").read_text())["verdict"])
+    print(f"artifact: {artifact}")
 
 
 if __name__ == "__main__":

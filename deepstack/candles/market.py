@@ -6,6 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from deepstack.errors import DataError
+
 PRICE_COLUMNS = ("open", "high", "low", "close")
 REQUIRED_COLUMNS = (*PRICE_COLUMNS, "volume")
 OPTIONAL_COLUMNS = ("trades", "taker_buy_volume")
@@ -47,5 +49,18 @@ Market = dict[str, Candles]
 
 
 def as_market(candles: Market | Candles) -> Market:
-    """A market of one symbol, or the market given."""
-    return {candles.symbol: candles} if isinstance(candles, Candles) else candles
+    """A market of one symbol, or the market given.
+
+    Raises:
+        DataError: neither of them, or a market without a symbol.
+    """
+    if isinstance(candles, Candles):
+        return {candles.symbol: candles}
+    if isinstance(candles, dict) and candles and all(isinstance(each, Candles) for each in candles.values()):
+        return candles
+    raise DataError(
+        "candles",
+        expected="Candles, or a market: a dict of them by symbol",
+        received="an empty dict" if isinstance(candles, dict) and not candles else f"a {type(candles).__name__}",
+        remedy="`deepstack.read_market([path])[0]`, which reads files into a market",
+    )

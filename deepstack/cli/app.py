@@ -9,6 +9,7 @@ import typer
 
 from deepstack import __version__
 from deepstack.cli import data, evaluate, explain, features, forecast, models, plan, predict, run
+from deepstack.cli.plugin import import_plugin
 from deepstack.errors import DeepstackError
 
 _OUTPUT_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
@@ -36,8 +37,17 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
     ] = False,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plugin",
+            metavar="FILE_OR_MODULE",
+            help="Python to import first, which registers models of your own; repeat it for several.",
+        ),
+    ] = None,
 ) -> None:
-    pass
+    for name in plugin or ():
+        import_plugin(name)
 
 
 app.command("run")(run.run)

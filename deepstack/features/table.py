@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from deepstack.candles.interval import interval_text
 from deepstack.candles.market import Market
 from deepstack.config.features import FeaturesConfig
 from deepstack.errors import DataError
@@ -185,9 +186,10 @@ def _runs(market: Market, warmup: int) -> list[_Run]:
 def _too_few_bars(market: Market, warmup: int) -> DataError:
     lengths = [(run.stop - run.start, symbol) for symbol, candles in market.items() for run in candles.segments()]
     longest, owner = max(lengths, default=(0, "candles"))
+    of_interval = f" of {interval_text(market[owner].interval)}" if owner in market else ""
     return DataError(
         owner,
-        expected=f"at least {warmup + 1} bars without a gap for the features' warm-up",
+        expected=f"at least {warmup + 1} bars{of_interval} without a gap for the features' warm-up",
         received=f"a longest run of {longest}",
         remedy="more candles, a shorter bar interval, or feature groups with a shorter lookback",
     )

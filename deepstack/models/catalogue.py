@@ -292,7 +292,8 @@ def find(name: str) -> Model:
     """
     if name not in MODELS:
         near = difflib.get_close_matches(name, MODELS, 1)
-        remedy = f"`{near[0]}`" if near else f"one of {', '.join(MODELS)}"
+        listed = f"`{near[0]}`" if near else f"one of {', '.join(MODELS)}"
+        remedy = f"{listed}; or, for a model of your own, deepstack.register, or `deepstack --plugin FILE …`, before"
         raise ConfigError("model.name", expected="a model of the catalogue", received=repr(name), remedy=remedy)
     return MODELS[name]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from deepstack.artifact.load import Artifact
-from deepstack.candles.market import Market
+from deepstack.candles.market import Candles, Market, as_market
 from deepstack.errors import DataError
 from deepstack.evaluation.moves import evaluate_moves, trades_of
 from deepstack.evaluation.predictions import evaluate_predictions
@@ -18,7 +18,7 @@ from deepstack.pipeline.predict import check_interval, load
 from deepstack.pipeline.samples import find, part
 
 
-def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
+def evaluate(artifact: Path | str, market: Market | Candles) -> dict[str, Any]:
     """The `test` block of report.json for other candles, at the artifact's own threshold.
 
     Decisions before the artifact's test slice began are left out, whatever their symbol: markets move together, so what
@@ -26,7 +26,7 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
 
     Args:
         artifact: folder of a finished run.
-        market: candles of the interval the artifact was trained on.
+        market: its candles or one symbol's, of the interval the artifact was trained on.
 
     Returns:
         The block, with `data` telling what was judged and how many trades were left out.
@@ -35,6 +35,7 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
         ArtifactError: the artifact is incomplete or altered.
         DataError: candles that cannot be used, or no trade after the artifact's training data.
     """
+    market = as_market(market)
     predictor = load(artifact)
     opened = predictor.artifact
     check_interval(opened, market)
@@ -61,7 +62,7 @@ def evaluate(artifact: Path, market: Market) -> dict[str, Any]:
         "left_out_at_gaps": labels.dropped,
     }
     blocks = _EVALUATE[opened.config.labels.kind](opened, labels, probability, market)
-    return {"artifact": artifact.name, "data": facts, **blocks}
+    return {"artifact": opened.folder.name, "data": facts, **blocks}
 
 
 def _trades(opened: Artifact, labels: Labels, probability: np.ndarray, market: Market) -> dict[str, Any]:

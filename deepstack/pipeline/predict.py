@@ -30,8 +30,11 @@ def load(artifact: Path | str) -> "Predictor":
 
     Raises:
         ArtifactError: it is incomplete or altered.
+        ConfigError: its model is not in the catalogue; one of your own must be registered first.
     """
-    return Predictor(open_artifact(Path(artifact)))
+    opened = open_artifact(Path(artifact))
+    catalogue.find(opened.config.model.name)
+    return Predictor(opened)
 
 
 def predict(artifact: Path, market: Market, *, mc_passes: int = 0) -> pd.DataFrame:
@@ -78,13 +81,13 @@ class Predictor:
             `position` it suggests, see `position_size`.
 
         Raises:
-            DataError: candles of another interval, too few, or lacking what a feature needs.
+            DataError: no candles, those of another interval, too few, or lacking what a feature needs.
         """
-        return self.predict_and_count(as_market(candles), mc_passes=mc_passes)[0]
+        return self.predict_and_count(candles, mc_passes=mc_passes)[0]
 
-    def predict_and_count(self, market: Market, *, mc_passes: int = 0) -> tuple[pd.DataFrame, int]:
+    def predict_and_count(self, candles: Market | Candles, *, mc_passes: int = 0) -> tuple[pd.DataFrame, int]:
         """`predict`, and the count of decisions that see a warm-up or a gap, where features are not known."""
-        moments, inputs, unseen = self.look(market)
+        moments, inputs, unseen = self.look(candles)
         return self.framed(moments, inputs, mc_passes), unseen
 
     def predict_windows(self, inputs: Inputs | np.ndarray, *, mc_passes: int = 0) -> pd.DataFrame:
@@ -122,8 +125,21 @@ class Predictor:
             raise DataError("inputs", expected="as many samples in each", received=str(rows), remedy="the same samples")
         return self.framed(pd.DataFrame(index=range(len(values))), self.scale(scaled), mc_passes)
 
-    def look(self, market: Market) -> tuple[pd.DataFrame, dict[str, np.ndarray | Windows], int]:
-        """Every decision that can be made in the candles: (moments, scaled inputs, count of those that cannot)."""
+    def look(self, candles: Market | Candles) -> tuple[pd.DataFrame, dict[str, np.ndarray | Windows], int]:
+        """Every decision that can be made in the candles, with what the network sees of it.
+
+        Args:
+            candles: as in `predict`.
+
+        Returns:
+            Moments, one row a decision: `symbol decision_time`, and `side` of a breakout. Scaled inputs by name:
+            float32 [decisions, features], or Windows [decisions, bars, features], which an index array
+            cuts, and `decision_s`. The count of decisions that see a warm-up or a gap, which are left out.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        market = as_market(candles)
         check_interval(self.artifact, market)
         config = self.artifact.config
         moments = pd.concat([decision_rows(candles, config.labels) for candles in market.values()])
@@ -160,7 +176,8 @@ class Predictor:
         """P(won), or P(buy) − P(sell): float64 [samples, outputs]."""
         return lean(self._decoded(raw))
 
-    def framed(self, moments: pd.DataFrame, inputs: Inputs, mc_passes: int) -> pd.DataFrame:
+    def framed(self, moments: pd.DataFrame, inputs: Inputs, mc_passes: int = 0) -> pd.DataFrame:
+        """The table of `predict` for moments and scaled inputs as `look` gives them, all of them or chosen rows."""
         raw = self._raw(inputs)
         probability = self._decoded(raw)
         _, variance = self.head.split(raw)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -191,6 +192,50 @@ def test_a_mistake_is_one_line_on_stderr(config: str, arguments: tuple[str, ...]
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert " — try " in done.stderr
+
+
+def test_a_plugin_is_imported_before_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "beside.py").write_text("name = 'mine'")
+    plugin = tmp_path / "my_model.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\n"
+        "import beside, deepstack\n"
+        "from deepstack.models.sequential import network\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine(network.SequentialConfig):\n"
+        "    layers: int = 9\n"
+        "deepstack.register(beside.name, deepstack.Model('of my own', network.build, Mine, 'bar'))\n"
+    )
+    path, command = list(sys.path), ("data", str(tmp_path / "absent"))
+    with mock.patch.dict("deepstack.models.catalogue.MODELS") as models:
+        assert exit_code("--plugin", str(plugin), "--plugin", "json", *command) == 2
+        assert "absent" in capsys.readouterr().err
+        assert models["mine"].config().layers == 9
+        assert exit_code("--plugin", str(plugin), *command) == 2
+        assert capsys.readouterr().err.startswith("error: register: expected a new name")
+    assert sys.path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "received"),
+    [
+        ("absent.py", None, "FileNotFoundError"),
+        ("broken.py", "1 +", "SyntaxError"),
+        ("failing.py", "1 / 0", "ZeroDivisionError: division by zero"),
+        ("no_such_module", None, "ModuleNotFoundError"),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_one_line(
+    name: str, text: str | None, received: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    plugin = str(tmp_path / name) if name.endswith(".py") else name
+    assert exit_code("--plugin", plugin, "models") == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.startswith(f"error: --plugin {plugin}: expected a Python file or module")
+    assert received in line
 
 
 @pytest.mark.parametrize(

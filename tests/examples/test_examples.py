@@ -54,12 +54,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(output, candles, artifact)
 
 
-def probability(output: str) -> float:
-    found = re.search(r"probability (\d\.\d+), take it: (True|False)", output)
-    assert found, output
-    return float(found[1])
-
-
 def test_training_reports_the_network_beside_its_baselines(trained: Trained) -> None:
     report = json.loads((trained.artifact / "report.json").read_text())
     assert trained.output.startswith(report["verdict"])
@@ -67,8 +61,13 @@ def test_training_reports_the_network_beside_its_baselines(trained: Trained) -> 
 
 
 def test_h5_and_saved_model_give_one_probability(trained: Trained) -> None:
-    h5 = probability(example("load_h5.py", trained.artifact))
-    assert h5 == pytest.approx(probability(example("load_saved_model.py", trained.artifact, path="")), abs=2e-6)
+    h5 = re.search(r"won: probability \[\S+ (\S+)\], take it: (True|False)", example("load_h5.py", trained.artifact))
+    served = example("load_saved_model.py", trained.artifact, path="")
+    probability = re.search(r"out: probability \[1\] (\S+)", served)
+    assert h5
+    assert probability
+    assert float(h5[1]) == pytest.approx(float(probability[1]), abs=2e-6)
+    assert f"out: decision [1] {h5[2]}" in served
 
 
 def test_the_saved_model_needs_no_deepstack(trained: Trained, tmp_path: Path) -> None:
@@ -94,5 +93,8 @@ def test_the_latest_bar_is_scored_if_it_is_a_breakout(trained: Trained, tmp_path
         if not is_breakout:
             assert "no breakout" in output
             continue
-        assert 0 < probability(output) < 1
-        assert ("long" if sides[-1] > 0 else "short") in output
+        names, values = (line.split() for line in output.splitlines()[-2:])
+        answer = dict(zip(names, [values[0], " ".join(values[1:3]), *values[3:]], strict=True))  # a time is two words
+        assert answer["symbol"] == "SYN01"
+        assert int(answer["side"]) == sides[-1]
+        assert 0 < float(answer["probability"]) < 1

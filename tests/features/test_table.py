@@ -168,7 +168,7 @@ def test_config_chooses_groups_and_excludes_names(two: Market) -> None:
 
 
 def test_too_few_bars_says_how_many_are_needed() -> None:
-    with pytest.raises(DataError, match=f"at least {WARMUP + 1} bars.*longest run of 120"):
+    with pytest.raises(DataError, match=f"at least {WARMUP + 1} bars of 1h without.*longest run of 120"):
         make_table(market(candles("AAA", 200, 1, gaps=(80,))), names=NAMES)
     with pytest.raises(DataError, match="longest run of 0"):
         make_table({}, names=NAMES)

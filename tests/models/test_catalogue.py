@@ -95,7 +95,7 @@ def test_the_sequential_net_has_exactly_the_layers_asked_for(layers: int) -> Non
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.name.*'ultimat'.*`ultimate`"):
         build("ultimat", {})
-    with pytest.raises(ConfigError, match="one of ultimate"):
+    with pytest.raises(ConfigError, match=r"one of ultimate.*of your own.*deepstack\.register.*--plugin"):
         build("xgboost", {})
 
 

@@ -1,6 +1,11 @@
 """What `deepstack.load(…).predict(…)` says of moves: one row a decision and horizon, the same by every way in."""
 
 import json
+import os
+import re
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,6 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
+from google.protobuf.json_format import MessageToDict
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import deepstack
 from deepstack.artifact.earned import unprofitable
@@ -25,6 +33,7 @@ CLASSES = ["sell", "hold", "buy"]
 OPENING = ["symbol", "decision_time", "horizon", *CLASSES, "prediction", "confidence"]
 CLOSING = ["decision", "position"]
 HORIZONS = ["5min", "15min"]
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +154,73 @@ def test_every_horizon_has_its_plots(tiny_run: Callable[[str], Path]) -> None:
     drawn = {path.stem for path in (tiny_run("transformer_attention") / "plots").iterdir()}
     kinds = ("confusion", "calibration", "coverage", "equity")
     assert drawn >= {f"{kind}_{horizon}" for kind in kinds for horizon in HORIZONS}
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Name and arguments of an example → what it prints."""
+
+    def run(name: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["transformer_attention", "attentive_lstm", "episodic_memory"])
+def test_the_examples_take_windows(
+    name: str, tiny_run: Callable[[str], Path], tail_files: Path, example: Callable[..., str]
+) -> None:
+    folder = tiny_run(name)
+    served, h5 = example("load_saved_model.py", folder), example("load_h5.py", folder)
+    shares = [re.findall(r"0\.\d+", text) for text in (served.partition("out: probability")[2], h5)]
+    np.testing.assert_allclose(np.array(shares[0][:6], float), np.array(shares[1], float), atol=3e-6)
+    assert [line.split(":")[0] for line in h5.splitlines()] == HORIZONS
+    assert example("pickles_with_joblib.py", folder).count("threshold ") == 2
+
+    closed, header, *rows = example("score_latest_bar.py", folder, "SYN01", tail_files).splitlines()
+    assert header.split()[:6] == OPENING[:6]
+    assert [row.split()[3] for row in rows] == HORIZONS
+    assert closed in rows[0]
+
+
+def test_the_keras_file_of_windows_trains_on(tiny_run: Callable[[str], Path], example: Callable[..., str]) -> None:
+    assert re.search(r"loss \d+\.\d{4}", example("load_keras.py", tiny_run("episodic_memory")))
+
+
+def test_a_mistake_in_scoring_the_latest_bar_is_one_line(
+    tiny_run: Callable[[str], Path], tail_files: Path, example: Callable[..., str]
+) -> None:
+    folder = tiny_run("attentive_lstm")
+    for arguments, line in (
+        ((folder,), "^usage: "),
+        ((folder, "DOGE", tail_files), "^DOGE: expected one of SYN01, SYN02"),
+        ((folder, "SYN01", tail_files / "absent.csv"), "^error: .*absent.csv"),
+        ((tail_files, "SYN01", tail_files), "^error: .*manifest.json"),
+    ):
+        with pytest.raises(SystemExit, match=line):
+            example("score_latest_bar.py", *arguments)
+
+
+def test_the_serving_example_asks_by_the_servers_own_shapes(tiny_run: Callable[[str], Path], tmp_path: Path) -> None:
+    """Docker and curl are played: the metadata are those of the SavedModel, the request is kept."""
+    folder = tiny_run("episodic_memory")
+    version = folder / "serving" / "moves" / "1"
+    graph = SavedModel.FromString((version / "saved_model.pb").read_bytes()).meta_graphs[0]
+    signatures = {
+        name: MessageToDict(one, preserving_proto_field_name=True) for name, one in graph.signature_def.items()
+    }
+    (tmp_path / "metadata").write_text(json.dumps({"metadata": {"signature_def": {"signature_def": signatures}}}))
+    curl = f'case "$*" in */metadata) cat {tmp_path}/metadata;; *--data*) printf %s "$4" > {tmp_path}/request;; esac'
+    for name, does in (("docker", "true"), ("curl", curl)):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run([EXAMPLES / "call_tensorflow_serving.sh", folder], env=environment, check=True)
+
+    (row,) = json.loads((tmp_path / "request").read_text())["instances"]
+    serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+    specs = serve.structured_input_signature[1]
+    answer = serve(**{name: tf.constant([values], specs[name].dtype) for name, values in row.items()})
+    assert answer["probability"].shape == (1, 2, 3)
