@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deepstack.features.table import make_table as make_table
     from deepstack.labels.breakout import find_breakouts as find_breakouts
     from deepstack.models.catalogue import MODELS as MODELS
-    from deepstack.models.catalogue import Model as Model
+    from deepstack.models.entry import Model as Model
     from deepstack.models.catalogue import build as build
     from deepstack.models.catalogue import register as register
     from deepstack.pipeline.evaluate import evaluate as evaluate
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "DeepstackError": "deepstack.errors",
     "MODELS": "deepstack.models.catalogue",
-    "Model": "deepstack.models.catalogue",
+    "Model": "deepstack.models.entry",
     "RunConfig": "deepstack.config.run",
     "build": "deepstack.models.catalogue",
     "evaluate": "deepstack.pipeline.evaluate",

@@ -78,15 +78,25 @@ def export_saved_model(
     shown = {key: model.get_layer(layer).output for key, layer in (shows or {}).items()}
     network = folded_call(keras.Model(model.input, {RAW: model.output, **shown}), hold)
     scales = {key: [tf.constant(v) for v in scaler_constants(scaler)] for key, scaler in decision.scalers.items()}
+
+    def scale(key: str, values: tf.Tensor) -> tf.Tensor:
+        if key not in scales:
+            return values
+        low, high, mean, deviation = scales[key]
+        return (tf.clip_by_value(values, low, high) - mean) / deviation
+
     specs = {key: tf.TensorSpec(tensor.shape, tensor.dtype, name=key) for key, tensor in model.input.items()}
 
     @tf.function(input_signature=[specs], autograph=False)
     def serve(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         scaled, known = dict(inputs), tf.constant(True)
-        for key, (low, high, mean, scale) in scales.items():
-            scaled[key] = (tf.clip_by_value(inputs[key], low, high) - mean) / scale
+        for key, values in inputs.items():
+            if values.dtype != tf.float32:
+                continue
             # A ReLU turns NaN into 0, so a missing value would come out as a plausible probability.
-            known &= tf.reduce_all(tf.math.is_finite(inputs[key]), axis=list(range(1, len(inputs[key].shape))))
+            finite = tf.math.is_finite(values)
+            known &= tf.reduce_all(finite, axis=list(range(1, len(values.shape))))
+            scaled[key] = scale(key, tf.where(finite, values, 0.0))
         outputs = {key: tf.cast(value, tf.float32) for key, value in network(scaled).items()}
         return _answers(outputs.pop(RAW), known, decision) | outputs
 

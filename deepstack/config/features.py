@@ -1,6 +1,8 @@
 """Which features are made and how they are scaled."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from deepstack.config._room import Room
 
@@ -8,6 +10,9 @@ from deepstack.config._room import Room
 class FeaturesConfig(Room):
     """Feature groups, selection and clipping; everything here is fitted on the training slice alone."""
 
+    names: tuple[str, ...] = Field(
+        (), description="exactly these features or candle channels, in this order; none of them is dropped"
+    )
     groups: tuple[str, ...] = Field((), description="feature groups to use; none means every group the data allows")
     exclude: tuple[str, ...] = Field((), description="feature names to leave out")
     keep: tuple[str, ...] = Field((), description="feature names that no selection may drop")
@@ -26,3 +31,11 @@ class FeaturesConfig(Room):
         le=10_000,
         description="of the rest, keep so many with the strongest association with the training outcome",
     )
+
+    @model_validator(mode="after")
+    def _either_names_or_a_choice(self) -> Self:
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"each of names once, received {list(self.names)}")
+        if self.names and (self.groups or self.exclude or self.keep):
+            raise ValueError("names without groups, exclude and keep, received both")
+        return self

@@ -9,6 +9,7 @@ from deepstack.features import (
     averages,
     breakout,
     calendar,
+    candle,
     channels,
     cross_asset,
     interactions,
@@ -49,24 +50,33 @@ GROUPS: dict[str, tuple[Feature, ...]] = {
     "interactions": interactions.FEATURES,
 }
 
+CHANNELS: dict[str, Feature] = {channel.name: channel for channel in candle.CHANNELS}
+"""Series in prices and volumes; in no group, used where `features.names` asks for them."""
+
 FEATURES: dict[str, Feature] = {feature.name: feature for group in GROUPS.values() for feature in group}
 """Every feature by name, in the order of the table's columns."""
 
+EVERYTHING = FEATURES | CHANNELS
+"""What can be asked for by name."""
+
 GROUP_OF: dict[str, str] = {feature.name: name for name, group in GROUPS.items() for feature in group}
-"""Feature name → group name."""
+"""Feature name → group name; channels are of the group `candle`."""
+GROUP_OF |= dict.fromkeys(CHANNELS, "candle")
 
 
 def choose(config: FeaturesConfig, carried: frozenset[str]) -> tuple[Feature, ...]:
     """The features a config asks for, in catalogue order.
 
     Args:
-        config: groups to use (none: every group) and names to leave out.
+        config: groups to use (none: every group) and names to leave out; or exactly which, in which order.
         carried: what the market carries beyond OHLCV: `trades`, `taker_buy_volume`, `peers`.
 
     Raises:
         ConfigError: an unknown group or feature name, or nothing left.
         DataError: a group named in the config needs what the market does not carry.
     """
+    if config.names:
+        return named(config.names, carried, "features.names")
     for group in config.groups:
         _known(group, GROUPS, "features.groups", "group")
     for name in config.exclude:
@@ -82,15 +92,15 @@ def choose(config: FeaturesConfig, carried: frozenset[str]) -> tuple[Feature, ..
     return tuple(kept)
 
 
-def named(names: Sequence[str], carried: frozenset[str]) -> tuple[Feature, ...]:
-    """Exactly these features in this order; raises as `choose`."""
+def named(names: Sequence[str], carried: frozenset[str], where: str = "feature list") -> tuple[Feature, ...]:
+    """Exactly these features in this order; raises as `choose`, of the key `where`."""
     features = []
     for name in names:
-        _known(name, FEATURES, "feature list", "feature")
-        _carried(FEATURES[name], carried)
-        features.append(FEATURES[name])
+        _known(name, EVERYTHING, where, "feature")
+        _carried(EVERYTHING[name], carried)
+        features.append(EVERYTHING[name])
     if not features:
-        raise ConfigError("feature list", expected="at least one feature", received="none", remedy="naming some")
+        raise ConfigError(where, expected="at least one feature", received="none", remedy="naming some")
     return tuple(features)
 
 

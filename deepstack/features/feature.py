@@ -20,6 +20,7 @@ class Feature:
         compute: bars → float64 array of the same length; value t depends on bars at or before t only.
             The first `lookback_bars - 1` values may be anything, NaN included; every later one is finite.
         needs: what the bars must carry: `trades`, `taker_buy_volume`, `peers`.
+        limit: absolute value at which it is clipped, so that float32 and the network's first layer stay sane.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Feature:
     lookback_bars: int
     compute: Callable[[Bars], np.ndarray]
     needs: tuple[str, ...] = ()
+    limit: float = 1e4
 
     def on(self, bars: Bars) -> np.ndarray:
         """`compute(bars)`, computed once a run of bars: how one feature builds on another."""

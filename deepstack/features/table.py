@@ -20,9 +20,6 @@ from deepstack.features.feature import Feature
 CHUNK_BARS = 16_384
 """Bars computed at once: small enough for the caches, large beside the warm-up that each chunk repeats."""
 
-VALUE_LIMIT = 1e4
-"""Absolute value at which every feature is clipped, so that float32 and the network's first layer stay sane."""
-
 Symbols = Sequence[str] | np.ndarray | pd.Series
 Times = np.ndarray | pd.Series | pd.DatetimeIndex
 Progress = Callable[[int, int], None]
@@ -252,4 +249,5 @@ def _block(bars: Bars, features: Sequence[Feature], rows: int) -> np.ndarray:
             received="NaN or infinity",
             remedy="checking the candles with `deepstack data`, or naming it under features.exclude",
         )
-    return np.clip(out, -VALUE_LIMIT, VALUE_LIMIT, out=out)
+    limits = np.array([feature.limit for feature in features], np.float32)[:, None]
+    return np.clip(out, -limits, limits, out=out)

@@ -1,8 +1,8 @@
 """Which models exist: name → builder, options, and what a plan needs to know of it."""
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import keras
 
 from deepstack.errors import ConfigError
 from deepstack.models.cnn import attention_cnn1d, cnn1d, cnn2d, residual_cnn1d, tcn
+from deepstack.models.entry import Cost, Model
 from deepstack.models.heads import Head, binary_head
 from deepstack.models.hybrid import adaptive_hybrid, lstm_transformer, multiscale_hybrid
 from deepstack.models.hybrid._parts import HybridConfig
-from deepstack.models.inputs import Sees
+from deepstack.models.image import gaf_resnet18
 from deepstack.models.memory import episodic_memory, memory_augmented
 from deepstack.models.options import read_options
 from deepstack.models.rnn import attentive_lstm, bidirectional_lstm, conv_lstm, gru, lstm, stacked_lstm
@@ -33,57 +34,6 @@ from deepstack.models.ultimate import network as ultimate
 
 STEP_MS = Path(__file__).with_name("step_ms.json")
 """Name → milliseconds of a training step as benchmarks/models.py last measured them."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a plan needs to know of a model of any depth, whose full size it will not try out.
-
-    Attributes:
-        bytes_per_sample: options → activation bytes a sample of a training step.
-        flops_per_sample: (features, options) → operations a sample of a forward pass.
-        depth: options → repeated blocks.
-        at_depth: (options, blocks) → the options of a shallower or deeper copy.
-        keep_everything: options → the options without rematerialisation.
-    """
-
-    bytes_per_sample: Callable[[Any], float]
-    flops_per_sample: Callable[[int, Any], float]
-    depth: Callable[[Any], int]
-    at_depth: Callable[[Any, int], Any]
-    keep_everything: Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
-class Model:
-    """A catalogue line.
-
-    Attributes:
-        summary: one line for `deepstack models`.
-        build: `(inputs, head, config) -> keras.Model`, inputs as `input_shapes` names them.
-        config: the builder's frozen options dataclass.
-        sees: what it looks at.
-        when: whether it asks for the time of the decision too.
-        causal: layer whose output `[batch, time, units]` at t depends on inputs up to t alone; None claims nothing.
-        receptive_field: options → bars that one step of its trunk sees; None means the whole window.
-        explains: name → layer whose output, attention weights or a gate, tells how an answer came about.
-        generator: `(inputs, config) -> keras.Model` that is trained first and shares layers by name; its output is its
-            loss, `[batch, 1]`.
-        cost: of a model of any depth; the others are measured as they are.
-        xla: whether XLA makes its training step faster on a CPU (benchmarks/models.py).
-    """
-
-    summary: str
-    build: Callable[..., keras.Model]
-    config: type
-    sees: Sees
-    when: bool = False
-    causal: str | None = None
-    receptive_field: Callable[[Any], int] | None = None
-    explains: Mapping[str, str] = field(default_factory=dict)
-    generator: Callable[..., keras.Model] | None = None
-    cost: Cost | None = None
-    xla: bool = False
 
 
 def _cost(module: Any) -> Cost:
@@ -230,6 +180,15 @@ _FAMILIES: dict[str, Model] = {
         multiscale_hybrid.build,
         multiscale_hybrid.MultiscaleHybridConfig,
         "window",
+    ),
+    # Images
+    "gaf_resnet18": Model(
+        "each channel's Gramian images, then ResNet18",
+        gaf_resnet18.build,
+        gaf_resnet18.GafResnet18Config,
+        "window",
+        scales_windows=True,
+        pretrained=gaf_resnet18.pretrained,
     ),
     # With a memory
     "memory_augmented": Model(

@@ -14,7 +14,7 @@ from deepstack.config.features import FeaturesConfig
 from deepstack.config.samples import SamplesConfig
 from deepstack.errors import ConfigError, DataError
 from deepstack.features.table import FeatureTable, make_table
-from deepstack.models.catalogue import Model
+from deepstack.models.entry import Model
 from deepstack.models.inputs import BASE, WHEN, Sees, finest_first, input_of
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.windows import Windows, fits
@@ -31,6 +31,7 @@ class Seen:
         names: of the features, the same in each input.
         bar_times: datetime64[ms] [bars], close of every bar of every symbol whose features are known.
         warmup_bars: bars cut at the start of every gap-free run.
+        across_gaps: bars whose window would cross a gap; none is made.
     """
 
     inputs: dict[str, np.ndarray | Windows]
@@ -38,6 +39,7 @@ class Seen:
     names: tuple[str, ...]
     bar_times: np.ndarray
     warmup_bars: int
+    across_gaps: int
 
 
 def see(
@@ -79,7 +81,7 @@ def see(
     inputs = {name: _view(t, last[known], model.sees, length) for name, (t, last) in rows.items()}
     if model.when:
         inputs[WHEN] = seconds_since_2000(moments["decision_time"])[known]
-    return Seen(inputs, known, table.names, table.times, table.warmup_bars)
+    return Seen(inputs, known, table.names, table.times, table.warmup_bars, _across_gaps(market, length))
 
 
 def coarser(timeframes: Sequence[str], sees: Sees, interval: pd.Timedelta) -> list[tuple[str, pd.Timedelta]]:
@@ -113,6 +115,12 @@ def seconds_since_2000(times: pd.Series) -> np.ndarray:
     """int32 [times, 1]; good until 2068."""
     seconds = (pd.DatetimeIndex(times) - pd.Timestamp("2000-01-01", tz="UTC")) // pd.Timedelta(1, "s")
     return np.asarray(seconds, np.int32)[:, None]
+
+
+def _across_gaps(market: Market, length: int) -> int:
+    """Bars that close fewer than `length` bars after a gap."""
+    later = (run for candles in market.values() for run in candles.segments()[1:])
+    return sum(min(run.stop - run.start, length - 1) for run in later)
 
 
 def _view(table: FeatureTable, last: np.ndarray, sees: Sees, length: int) -> np.ndarray | Windows:

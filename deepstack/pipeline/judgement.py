@@ -81,7 +81,7 @@ def _everybody(
     found = {}
     for number, output in enumerate(slices.labels.outputs):
         plain = baseline_task(slices, number, config.seed)
-        windowed = isinstance(slices.inputs[BASE], Windows)
+        windowed = slices.tabular is None and isinstance(slices.inputs[BASE], Windows)
         lagged = baseline_task(slices, number, config.seed, lagged=True) if windowed else plain
         network = Predictions(validation[:, number], test[:, number])
         found[output] = {"network": network, **fit_baselines(plain, lagged, config.evaluation, progress=progress)}
@@ -90,13 +90,14 @@ def _everybody(
 
 def baseline_task(slices: Slices, output: int, seed: int, *, lagged: bool = False) -> Task:
     """What baselines are fitted on: the features of the decision's bar, and of some bars before it in its window."""
+    values = slices.inputs[BASE] if slices.tabular is None else slices.tabular
     split, lags = slices.split, LAGS if lagged else (0,)
     train = thinned(split.train, LAGGED_ROWS, seed) if lagged else split.train
     codes, weight = slices.labels.codes[:, output], slices.weight[train, output].astype(np.float64)
     return Task(
-        *(_rows(slices.inputs[BASE], train, lags), codes[train], weight / weight.mean()),
-        *(_rows(slices.inputs[BASE], split.validation, lags), codes[split.validation]),
-        x_test=_rows(slices.inputs[BASE], split.test, lags),
+        *(_rows(values, train, lags), codes[train], weight / weight.mean()),
+        *(_rows(values, split.validation, lags), codes[split.validation]),
+        x_test=_rows(values, split.test, lags),
         priors=None if slices.priors is None else slices.priors[output],
         seed=seed,
     )

@@ -1,5 +1,6 @@
 """Learning to foresee the next bar before learning to answer: the first training of a generative model."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 
 from deepstack.config.run import RunConfig
-from deepstack.models.catalogue import Model
+from deepstack.models.entry import Model
 from deepstack.pipeline.samples import Slices
 from deepstack.progress import Progress
 from deepstack.samples.batches import Samples
@@ -17,7 +18,7 @@ from deepstack.training.objective import own_loss
 
 FOLDER = "pretraining"
 
-LayerWeights = dict[str, list[np.ndarray]]
+LayerWeights = Mapping[str, list[np.ndarray]]
 """Layer name → its weights."""
 
 

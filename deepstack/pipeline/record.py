@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from deepstack.config.run import RunConfig
-from deepstack.features.catalogue import FEATURES, GROUP_OF
+from deepstack.features.catalogue import EVERYTHING, GROUP_OF
 from deepstack.pipeline.samples import Slices
 from deepstack.training.fit import FitResult
 
@@ -31,6 +31,7 @@ def facts_of(config: RunConfig, slices: Slices, model: keras.Model, layers: int,
             "embargoed": split.embargoed,
             "in_warmup": slices.in_warmup,
             "gap_windows": slices.gap_windows,
+            "windows_across_gaps": slices.across_gaps,
             "positive_rate": float((codes == len(slices.labels.classes) - 1).mean()),
             "prior": slices.priors[0, 1] if slices.priors is not None and len(slices.labels.classes) == 2 else None,
             "priors": slices.priors,
@@ -59,9 +60,9 @@ def feature_rows(names: tuple[str, ...]) -> list[dict[str, object]]:
         {
             "name": name,
             "group": GROUP_OF[name],
-            "unit": FEATURES[name].unit,
-            "lookback_bars": FEATURES[name].lookback_bars,
-            "formula": FEATURES[name].formula,
+            "unit": EVERYTHING[name].unit,
+            "lookback_bars": EVERYTHING[name].lookback_bars,
+            "formula": EVERYTHING[name].formula,
         }
         for name in names
     ]

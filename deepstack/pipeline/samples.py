@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,14 @@ from deepstack.features.screen import screen_features
 from deepstack.features.select import select_features
 from deepstack.labels.labelled import Labels, label
 from deepstack.labels.weights import class_balance, uniqueness
-from deepstack.models.catalogue import Model
+from deepstack.models import catalogue
+from deepstack.models.entry import Model
 from deepstack.models.inputs import BASE, WHEN
 from deepstack.pipeline.inputs import Seen, nothing_seen, see
+from deepstack.pipeline.tabular import Tabular, selected, tabular_of
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.batches import Samples
-from deepstack.samples.scaled import FIT_ROWS, scale_in_place, seen_rows, thinned
+from deepstack.samples.scaled import FIT_ROWS, keep_columns, scale_in_place, seen_rows, thinned
 from deepstack.samples.split import Split, calendar_cuts, require_every_class, split_by_time
 from deepstack.samples.windows import Windows
 
@@ -31,15 +33,22 @@ EXAMPLES = 32
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Labelled samples and what the model sees of them, unscaled."""
+    """Labelled samples and what the model sees of them, unscaled.
+
+    Attributes:
+        labels: what was asked, and the answers.
+        seen: the model's inputs.
+        tabular: what the baselines see, where it is not what the model sees.
+    """
 
     labels: Labels
     seen: Seen
+    tabular: Tabular | None = None
 
     @property
     def unseen(self) -> int:
         """Samples left out because the features of their bar, or of one in their window, are not known."""
-        return int((~self.seen.known).sum())
+        return len(self.seen.known) - len(self.labels)
 
 
 def find(
@@ -62,7 +71,13 @@ def find(
     seen = see(market, asked.samples, model, config.features, config.samples, names=names, progress=progress)
     if not seen.known.any():
         raise nothing_seen(len(asked), seen.warmup_bars, model, config.samples)
-    return Found(asked.keep(seen.known), seen)
+    labels = asked.keep(seen.known)
+    if not model.scales_windows or names is not None:
+        return Found(labels, seen)
+    tabular, known = tabular_of(market, labels.samples, progress)
+    if not len(known):
+        raise nothing_seen(len(labels), seen.warmup_bars, model, config.samples)
+    return Found(labels.keep(known), replace(seen, inputs=part(seen.inputs, known)), tabular)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +99,8 @@ class Slices:
         warmup_bars: cut at the start of every gap-free run.
         in_warmup: samples left out because a bar they see lies in a warm-up or beyond a gap.
         gap_windows: samples left out because a gap, or the end of the data, came before their outcome.
+        across_gaps: bars whose window would cross a gap; no sample is taken there.
+        tabular: float32 [samples, features], scaled: what the baselines see where the model sees raw candles.
     """
 
     labels: Labels
@@ -99,6 +116,8 @@ class Slices:
     warmup_bars: int
     in_warmup: int
     gap_windows: int
+    across_gaps: int
+    tabular: np.ndarray | None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -120,7 +139,8 @@ def slices(found: Found, interval: pd.Timedelta, config: RunConfig) -> Slices:
     cuts = calendar_cuts(seen.bar_times, config.split)
     split = split_by_time(labels.samples, cuts, interval, config.split.embargo_bars)
     require_every_class(split, labels.codes, labels.classes)
-    names = _select(seen, labels.codes, split.train, config)
+    scales_windows = catalogue.find(config.model.name).scales_windows
+    names = config.features.names or _select(seen, labels.codes, split.train, config)
     columns = [seen.names.index(name) for name in names]
     first = split.validation[:EXAMPLES]
     scalers, examples, inputs = {}, {}, {}
@@ -129,14 +149,20 @@ def slices(found: Found, interval: pd.Timedelta, config: RunConfig) -> Slices:
             examples[name], inputs[name] = values[first], values
             continue
         examples[name] = values[first][..., columns]
+        if scales_windows:
+            inputs[name] = keep_columns(values, columns)
+            continue
         scalers[name] = fit_scaler(seen_rows(values, split.train)[:, columns], config.features)
         inputs[name] = scale_in_place(values, columns, scalers[name])
     weight, priors = _weigh(labels, split, interval, config)
     one_hot = np.eye(len(labels.classes), dtype=np.float32)[labels.codes]
     worth = np.stack([labels.outcome_r, labels.cost_r], axis=-1).astype(np.float32)
     y = np.concatenate([one_hot, worth], axis=-1)
-    facts = len(seen.names), seen.warmup_bars, found.unseen, labels.dropped
-    return Slices(labels, split, names, scalers, inputs, y, weight, priors, examples, *facts)
+    facts = len(seen.names), seen.warmup_bars, found.unseen, labels.dropped, seen.across_gaps
+    tabular = None
+    if found.tabular is not None:
+        tabular = selected(found.tabular, labels.codes, split.train, config.features, config.seed)[0]
+    return Slices(labels, split, names, scalers, inputs, y, weight, priors, examples, *facts, tabular)
 
 
 def _select(seen: Seen, codes: np.ndarray, train: np.ndarray, config: RunConfig) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import keras
 from deepstack.config.run import RunConfig
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
+from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
 from deepstack.pipeline.episodes import refresher
 from deepstack.pipeline.inputs import seconds_since_2000
@@ -36,7 +37,9 @@ def check(config: RunConfig) -> None:
     """
     entry = catalogue.find(config.model.name)
     head_of(config.labels, config.model)
-    read_options(entry.config, config.model.options)
+    options = read_options(entry.config, config.model.options)
+    if entry.pretrained is not None:
+        entry.pretrained({BASE: (1, 1)}, options)  # a missing file is told before any work
     make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when)
 
 
@@ -59,6 +62,8 @@ def train(
     if entry.generator is not None:
         foreseeing = pretrain(entry, options, parts, config, folder, resume=resume, progress=progress)
         build = partial(_started, build, foreseeing)
+    if entry.pretrained is not None:
+        build = partial(_started, build, entry.pretrained(parts.shapes, options))
     refresh = None
     if entry.when:
         ends = seconds_since_2000(parts.frame(parts.split.train)["end_time"])[:, 0]

@@ -1,6 +1,6 @@
 """Scaling a model's inputs: a matrix in place, block by block, so that no second copy of it is ever held."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -51,11 +51,22 @@ def scale_in_place(values: np.ndarray | Windows, columns: Sequence[int], scaler:
         columns: those to keep.
         scaler: fitted on them.
     """
+    return _rewritten(values, columns, scaler.transform)
+
+
+def keep_columns(values: np.ndarray | Windows, columns: Sequence[int]) -> np.ndarray | Windows:
+    """The input with `columns` as they are and the others gone; as `scale_in_place`."""
+    return _rewritten(values, columns, lambda block: block)
+
+
+def _rewritten(
+    values: np.ndarray | Windows, columns: Sequence[int], change: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray | Windows:
     whole = values.values if isinstance(values, Windows) else values
     matrix = whole.reshape(-1, whole.shape[-1])
     buffer, width = matrix.reshape(-1), len(columns)
     for first in range(0, len(matrix), BLOCK_ROWS):
-        block = scaler.transform(matrix[first : first + BLOCK_ROWS][:, columns])
+        block = change(matrix[first : first + BLOCK_ROWS][:, columns])
         buffer[first * width : first * width + block.size] = block.reshape(-1)
     scaled = buffer[: len(matrix) * width].reshape(*whole.shape[:-1], width)
     return Windows(scaled, values.last, values.length) if isinstance(values, Windows) else scaled

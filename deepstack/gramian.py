@@ -1,0 +1,92 @@
+"""The Gramian angular field of a window, as formulas for arrays of any library: numpy in a worker, Keras in a graph.
+
+A series is averaged to the image's size, scaled to [-1, 1] by its own minimum and maximum, and each value x read as an
+angle φ = arccos x; the image holds cos(φᵢ + φⱼ), the summation field, or sin(φᵢ − φⱼ), the difference field.
+
+Source: Wang & Oates 2015, Imaging time-series to improve classification and imputation, section 2; piecewise
+aggregation after Keogh & Pazzani 2000; options and their meaning as pyts.image.GramianAngularField.
+"""
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+
+Field = Literal["summation", "difference"]
+
+FIELDS: tuple[Field, ...] = ("summation", "difference")
+
+
+def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:
+    """Piecewise aggregate approximation as a matrix, float64 [size, bars]: each row averages the bars of one pixel.
+
+    A window of fewer bars than pixels is not interpolated: each pixel shows the bar at its place.
+
+    Args:
+        bars: of the window.
+        size: pixels.
+        overlapping: segments of one length, ⌈bars / size⌉, that overlap where they must; else of lengths that differ
+            by one at most.
+    """
+    if bars < size:
+        return np.eye(bars)[np.arange(size) * bars // size]
+    if overlapping:
+        length = math.ceil(bars / size)
+        first = length * np.arange(size) - np.linspace(0, length * size - bars, size).astype(np.int64)
+        last = first + length
+    else:
+        bounds = np.linspace(0, bars, size + 1).astype(np.int64)
+        first, last = bounds[:-1], bounds[1:]
+    bar = np.arange(bars)
+    inside = (bar >= first[:, None]) & (bar < last[:, None])
+    return inside / inside.sum(axis=1, keepdims=True)
+
+
+def cosines_and_sines(
+    xp: Any,
+    windows: Any,
+    pixels: np.ndarray,
+    joint_channels: int = 0,
+    sample_range: tuple[float, float] | None = (-1.0, 1.0),
+) -> tuple[Any, Any]:
+    """cos φ and sin φ of each pixel and channel.
+
+    sin φ = √((1 − x)(1 + x)) with both factors taken from the distances to minimum and maximum, not from the rounded x:
+    near the extremes, where every window has two values, the root would magnify the rounding. Its gradient there,
+    infinite in theory, is taken as 0. A window, or joint group, that is constant lies at the range's lower end.
+
+    Args:
+        xp: the library: `numpy` or `keras.ops`.
+        windows: float64 [batch, bars, channels], finite.
+        pixels: of `averaging`.
+        joint_channels: so many channels, from the first, share one minimum and maximum; each other has its own.
+        sample_range: what minimum and maximum become, within [-1, 1]; None takes values as they are, which must lie in
+            [-1, 1].
+
+    Returns:
+        Two float64 arrays [batch, size, channels].
+    """
+    low, high = sample_range or (-1.0, 1.0)
+    averaged = xp.einsum("st,btc->bsc", pixels, windows)
+    if sample_range is None:
+        above, below = (1.0 + averaged) / 2.0, (1.0 - averaged) / 2.0
+    else:
+        least, most = _extremes(xp, averaged, joint_channels)
+        varies = most > least
+        spread = xp.where(varies, most - least, 1.0)
+        above, below = (averaged - least) / spread, xp.where(varies, (most - averaged) / spread, 1.0)
+    product = xp.maximum((1.0 + low + (high - low) * above) * (1.0 - high + (high - low) * below), 0.0)
+    positive = product > 0.0
+    return low + (high - low) * above, xp.where(positive, xp.sqrt(xp.where(positive, product, 1.0)), 0.0)
+
+
+def _extremes(xp: Any, values: Any, joint_channels: int) -> tuple[Any, Any]:
+    """Minimum and maximum over time, [batch, 1, channels]; the first channels share theirs."""
+    least, most = xp.min(values, axis=1, keepdims=True), xp.max(values, axis=1, keepdims=True)
+    if not joint_channels:
+        return least, most
+    shared = []
+    for reduce, each in ((xp.min, least), (xp.max, most)):
+        group = reduce(each[..., :joint_channels], axis=-1, keepdims=True)
+        shared.append(xp.concatenate([xp.repeat(group, joint_channels, axis=-1), each[..., joint_channels:]], axis=-1))
+    return shared[0], shared[1]
