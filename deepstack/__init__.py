@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from deepstack.features.table import make_table as make_table
     from deepstack.labels.breakout import find_breakouts as find_breakouts
     from deepstack.models.catalogue import MODELS as MODELS
-    from deepstack.models.entry import Model as Model
     from deepstack.models.catalogue import build as build
     from deepstack.models.catalogue import register as register
+    from deepstack.models.entry import Model as Model
     from deepstack.pipeline.evaluate import evaluate as evaluate
     from deepstack.pipeline.explain import explain as explain
     from deepstack.pipeline.forecast import forecast as forecast

@@ -46,7 +46,7 @@ def cosines_and_sines(
     xp: Any,
     windows: Any,
     pixels: np.ndarray,
-    joint_channels: int = 0,
+    joint: tuple[int, ...] = (),
     sample_range: tuple[float, float] | None = (-1.0, 1.0),
 ) -> tuple[Any, Any]:
     """cos φ and sin φ of each pixel and channel.
@@ -59,7 +59,8 @@ def cosines_and_sines(
         xp: the library: `numpy` or `keras.ops`.
         windows: float64 [batch, bars, channels], finite.
         pixels: of `averaging`.
-        joint_channels: so many channels, from the first, share one minimum and maximum; each other has its own.
+        joint: sizes of groups of channels, from the first, that share one minimum and maximum; each further channel
+            has its own.
         sample_range: what minimum and maximum become, within [-1, 1]; None takes values as they are, which must lie in
             [-1, 1].
 
@@ -71,7 +72,7 @@ def cosines_and_sines(
     if sample_range is None:
         above, below = (1.0 + averaged) / 2.0, (1.0 - averaged) / 2.0
     else:
-        least, most = _extremes(xp, averaged, joint_channels)
+        least, most = _extremes(xp, averaged, joint)
         varies = most > least
         spread = xp.where(varies, most - least, 1.0)
         above, below = (averaged - least) / spread, xp.where(varies, (most - averaged) / spread, 1.0)
@@ -80,13 +81,15 @@ def cosines_and_sines(
     return low + (high - low) * above, xp.where(positive, xp.sqrt(xp.where(positive, product, 1.0)), 0.0)
 
 
-def _extremes(xp: Any, values: Any, joint_channels: int) -> tuple[Any, Any]:
-    """Minimum and maximum over time, [batch, 1, channels]; the first channels share theirs."""
-    least, most = xp.min(values, axis=1, keepdims=True), xp.max(values, axis=1, keepdims=True)
-    if not joint_channels:
-        return least, most
-    shared = []
-    for reduce, each in ((xp.min, least), (xp.max, most)):
-        group = reduce(each[..., :joint_channels], axis=-1, keepdims=True)
-        shared.append(xp.concatenate([xp.repeat(group, joint_channels, axis=-1), each[..., joint_channels:]], axis=-1))
-    return shared[0], shared[1]
+def _extremes(xp: Any, values: Any, joint: tuple[int, ...]) -> tuple[Any, Any]:
+    """Minimum and maximum over time, [batch, 1, channels]; the channels of a group share theirs."""
+    return tuple(_shared(xp, reduce(values, axis=1, keepdims=True), reduce, joint) for reduce in (xp.min, xp.max))
+
+
+def _shared(xp: Any, each: Any, reduce: Any, joint: tuple[int, ...]) -> Any:
+    parts, first = [], 0
+    for size in joint:
+        group = reduce(each[..., first : first + size], axis=-1, keepdims=True)
+        parts.append(xp.repeat(group, size, axis=-1))
+        first += size
+    return xp.concatenate([*parts, each[..., first:]], axis=-1)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from deepstack.config._room import Room
 
-Baseline = Literal["take_all", "logistic", "random_forest", "gradient_boosting"]
+Baseline = Literal["take_all", "logistic", "random_forest", "gradient_boosting", "xgboost"]
 
 
 class EvaluationConfig(Room):
@@ -16,7 +16,8 @@ class EvaluationConfig(Room):
         0.1, gt=0.0, le=1.0, description="the threshold must take at least this share of validation candidates"
     )
     baselines: tuple[Baseline, ...] = Field(
-        ("take_all", "logistic", "random_forest", "gradient_boosting"), description="what the network is compared with"
+        ("take_all", "logistic", "random_forest", "gradient_boosting"),
+        description="what the network is compared with; xgboost needs `pip install deepstack[boost]`",
     )
     bootstrap_resamples: int = Field(
         1000, ge=100, le=100_000, description="block bootstrap resamples behind every interval"

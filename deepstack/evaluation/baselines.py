@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from deepstack.config.evaluation import Baseline, EvaluationConfig
-from deepstack.errors import DataError
+from deepstack.errors import ConfigError, DataError
 from deepstack.labels.weights import correct_priors
 from deepstack.progress import Progress, no_progress
 
@@ -162,6 +162,40 @@ def _gradient_boosting(task: Task) -> Predictions:
     return task.predictions(model.predict_proba, iterations=float(model.n_iter_))
 
 
+def _xgboost(task: Task) -> Predictions:
+    """Chen & Guestrin 2016, stopped by log-loss on the validation slice."""
+    try:
+        from xgboost import XGBClassifier
+    except ImportError as error:
+        raise ConfigError(
+            "evaluation.baselines",
+            expected="xgboost installed",
+            received="none",
+            remedy="pip install 'deepstack[boost]'",
+        ) from error
+    model = XGBClassifier(
+        n_estimators=300,
+        learning_rate=0.1,
+        max_depth=4,
+        min_child_weight=20.0,
+        subsample=0.8,
+        colsample_bytree=0.8,
+        reg_lambda=1.0,
+        tree_method="hist",
+        early_stopping_rounds=15,
+        random_state=task.seed,
+    )
+    model.fit(
+        task.x_train,
+        task.codes_train,
+        sample_weight=task.weight_train,
+        eval_set=[(task.x_validation, task.codes_validation)],
+        sample_weight_eval_set=[_validation_weight(task)],
+        verbose=False,
+    )
+    return task.predictions(model.predict_proba, iterations=float(model.best_iteration + 1))
+
+
 def _validation_weight(task: Task) -> np.ndarray:
     """The training balance on the validation slice: a loss with another balance would stop at the wrong moment."""
     if task.priors is None:
@@ -174,10 +208,11 @@ _FITS: dict[Baseline, Callable[[Task], Predictions]] = {
     "logistic": _logistic,
     "random_forest": _random_forest,
     "gradient_boosting": _gradient_boosting,
+    "xgboost": _xgboost,
 }
 
 
-_TREES = ("random_forest", "gradient_boosting")
+_TREES = ("random_forest", "gradient_boosting", "xgboost")
 
 
 def _check(task: Task) -> None:

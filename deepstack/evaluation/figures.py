@@ -71,7 +71,7 @@ def move_figures(
     labels: LabelsConfig,
     *,
     seed: int,
-    history: pd.DataFrame,
+    history: pd.DataFrame | None = None,
     importance: Mapping[str, float] | None = None,
 ) -> dict[str, Figure]:
     """The figures of a model of moves: confusion, calibration, coverage and equity of each horizon, loss, importance.
@@ -98,7 +98,8 @@ def move_figures(
         figures[f"calibration_{horizon}"] = plots.class_calibration(test.codes[:, number], network, CLASSES, horizon)
         figures[f"coverage_{horizon}"] = coverage
         figures[f"equity_{horizon}"] = plots.equity(curves, horizon)
-    figures["loss"] = plots.loss_curves(history)
+    if history is not None and len(history):
+        figures["loss"] = plots.loss_curves(history)
     if importance:
         figures["importance"] = plots.importance(importance)
     return figures

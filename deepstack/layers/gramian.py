@@ -22,8 +22,8 @@ class GramianAngularField(keras.layers.Layer):
     Args:
         size: pixels a side, or a share of the bars, in (0, 1].
         fields: which, in order: `summation`, `difference`.
-        joint_channels: so many channels, from the first, are scaled together: open, high, low and close keep their
-            relation.
+        joint: sizes of groups of channels, from the first, that are scaled together: (4,) keeps the relation of open,
+            high, low and close.
         sample_range: what a window's minimum and maximum become, within [-1, 1]; None takes values as they are.
         overlapping: whether averaged segments are of one length and may overlap.
 
@@ -38,19 +38,19 @@ class GramianAngularField(keras.layers.Layer):
         self,
         size: int | float,
         fields: tuple[Field, ...] = FIELDS,
-        joint_channels: int = 0,
+        joint: tuple[int, ...] = (),
         sample_range: tuple[float, float] | None = (-1.0, 1.0),
         overlapping: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not (isinstance(size, int) and size > 0 or isinstance(size, float) and 0.0 < size <= 1.0):
+        if not ((isinstance(size, int) and size > 0) or (isinstance(size, float) and 0.0 < size <= 1.0)):
             raise ValueError(f"size must be pixels or a share of the bars in (0, 1], not {size!r}")
         if not fields or not set(fields) <= set(FIELDS):
             raise ValueError(f"fields must be some of {FIELDS}, not {fields!r}")
         if sample_range is not None and not -1.0 <= sample_range[0] < sample_range[1] <= 1.0:
             raise ValueError(f"sample_range must rise within [-1, 1], not {sample_range!r}")
-        self.size, self.fields, self.joint_channels = size, tuple(fields), joint_channels
+        self.size, self.fields, self.joint = size, tuple(fields), tuple(joint)
         self.sample_range = None if sample_range is None else (float(sample_range[0]), float(sample_range[1]))
         self.overlapping = overlapping
 
@@ -59,8 +59,8 @@ class GramianAngularField(keras.layers.Layer):
         _, bars, channels = input_shape
         if bars is None or channels is None:
             raise ValueError(f"bars and channels must be known, not {input_shape}")
-        if not 0 <= self.joint_channels <= channels:
-            raise ValueError(f"joint_channels must be 0 to {channels}, the channels, not {self.joint_channels}")
+        if any(group < 1 for group in self.joint) or sum(self.joint) > channels:
+            raise ValueError(f"joint must be sizes of groups among {channels} channels, not {self.joint}")
         self.pixels = averaging(bars, self._pixels(bars), overlapping=self.overlapping)
         self.own = np.eye(channels, dtype=np.float32)
         self.built = True
@@ -68,9 +68,7 @@ class GramianAngularField(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Draw."""
         known = tf.debugging.check_numerics(tf.cast(inputs, tf.float32), "a window must be finite")
-        cos, sin = cosines_and_sines(
-            ops, tf.cast(known, tf.float64), self.pixels, self.joint_channels, self.sample_range
-        )
+        cos, sin = cosines_and_sines(ops, tf.cast(known, tf.float64), self.pixels, self.joint, self.sample_range)
         cos, sin = tf.cast(cos, tf.float32), tf.cast(sin, tf.float32)
         columns = {"summation": (cos, -sin), "difference": (-sin, cos)}
         # [batch, 2, size, channels, fields], then a channel's columns are 0 for the rows of the others.
@@ -93,5 +91,5 @@ class GramianAngularField(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        names = ("size", "fields", "joint_channels", "sample_range", "overlapping")
+        names = ("size", "fields", "joint", "sample_range", "overlapping")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -22,7 +22,7 @@ from deepstack.features.catalogue import GROUP_OF
 from deepstack.models.heads import Head
 from deepstack.models.inputs import BASE
 from deepstack.pipeline.samples import Slices, part
-from deepstack.progress import Progress
+from deepstack.progress import Progress, no_progress
 from deepstack.samples.scaled import thinned
 from deepstack.samples.windows import Windows
 
@@ -65,8 +65,26 @@ def judge_network(
     """
     models = _everybody(model, head, slices, config, progress)
     importance = _importance(model, head, slices, config, progress)
-    judge_kind = _JUDGE[config.labels.kind]
-    return judge_kind(models, slices, market, config, pd.DataFrame(history), importance, progress)
+    return judge_models(models, slices, market, config, pd.DataFrame(history), importance, progress)
+
+
+def judge_models(
+    models: dict[str, dict[str, Predictions]],
+    slices: Slices,
+    market: Market,
+    config: RunConfig,
+    history: pd.DataFrame | None = None,
+    importance: dict[str, float] | None = None,
+    progress: Progress = no_progress,
+) -> Judged:
+    """Judge models by the same rule on the same samples.
+
+    Args:
+        models: output → model → predictions, what is judged as `network` first.
+        history: rows of training.csv, for the loss curves.
+        importance: feature group → drop in AUC.
+    """
+    return _JUDGE[config.labels.kind](models, slices, market, config, history, importance, progress)
 
 
 def _everybody(
@@ -80,12 +98,17 @@ def _everybody(
     )
     found = {}
     for number, output in enumerate(slices.labels.outputs):
-        plain = baseline_task(slices, number, config.seed)
-        windowed = slices.tabular is None and isinstance(slices.inputs[BASE], Windows)
-        lagged = baseline_task(slices, number, config.seed, lagged=True) if windowed else plain
         network = Predictions(validation[:, number], test[:, number])
-        found[output] = {"network": network, **fit_baselines(plain, lagged, config.evaluation, progress=progress)}
+        found[output] = {"network": network, **baselines_of(slices, number, config, progress)}
     return found
+
+
+def baselines_of(slices: Slices, output: int, config: RunConfig, progress: Progress) -> dict[str, Predictions]:
+    """The config's baselines of one output, fitted on the training slice."""
+    plain = baseline_task(slices, output, config.seed)
+    windowed = slices.tabular is None and isinstance(slices.inputs[BASE], Windows)
+    lagged = baseline_task(slices, output, config.seed, lagged=True) if windowed else plain
+    return fit_baselines(plain, lagged, config.evaluation, progress=progress)
 
 
 def baseline_task(slices: Slices, output: int, seed: int, *, lagged: bool = False) -> Task:
@@ -135,7 +158,7 @@ def _judge_trades(
     slices: Slices,
     market: Market,
     config: RunConfig,
-    history: pd.DataFrame,
+    history: pd.DataFrame | None,
     importance: dict[str, float] | None,
     progress: Progress,
 ) -> Judged:
@@ -164,7 +187,7 @@ def _judge_moves(
     slices: Slices,
     market: Market,
     config: RunConfig,
-    history: pd.DataFrame,
+    history: pd.DataFrame | None,
     importance: dict[str, float] | None,
     progress: Progress,
 ) -> Judged:

@@ -37,7 +37,7 @@ def check(config: RunConfig) -> None:
     """
     entry = catalogue.find(config.model.name)
     head_of(config.labels, config.model)
-    options = read_options(entry.config, config.model.options)
+    options: Any = read_options(entry.config, config.model.options)
     if entry.pretrained is not None:
         entry.pretrained({BASE: (1, 1)}, options)  # a missing file is told before any work
     make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from deepstack.gramian import FIELDS
+from deepstack.errors import ConfigError
+from deepstack.gramian import FIELDS, Field
 from deepstack.layers.gramian import GramianAngularField
 from deepstack.models.heads import Head
 from deepstack.models.image.resnet_weights import LayerWeights, first_kernel, read_resnet18
 from deepstack.models.inputs import BASE
-from deepstack.models.options import between, positive
+from deepstack.models.options import positive
 
 FIRST_CONVOLUTION = "conv1_conv"
 RESNET18 = (64, 128, 256, 512), (2, 2, 2, 2)
@@ -25,8 +26,8 @@ class GafResnet18Config:
     Attributes:
         size: pixels a side; bars are averaged to it, or repeated where there are fewer.
         fields: which Gramian fields of each channel, `summation` and `difference`.
-        joint_channels: so many channels, from the first, are scaled by one minimum and maximum; the others each by its
-            own. 4 for open, high, low, close; 3 for body, upper_shadow, lower_shadow.
+        joint: sizes of groups of channels, from the first, that share one minimum and maximum; each further channel
+            has its own. [4] for open, high, low, close; [3] for body, upper_shadow, lower_shadow; [4, 3] for both.
         weights: none, imagenet, or the path of a file: a state dict of torchvision or timm as `.safetensors`, or Keras
             weights as `.weights.h5`. Stages 1 and 2 are frozen unless none.
         filters: of each stage; ResNet18's are the default.
@@ -36,8 +37,8 @@ class GafResnet18Config:
     """
 
     size: int = 64
-    fields: tuple[str, ...] = FIELDS
-    joint_channels: int = 0
+    fields: tuple[Field, ...] = FIELDS
+    joint: tuple[int, ...] = ()
     weights: str = "none"
     filters: tuple[int, ...] = RESNET18[0]
     blocks: tuple[int, ...] = RESNET18[1]
@@ -47,9 +48,11 @@ class GafResnet18Config:
     def __post_init__(self) -> None:
         positive(self, "size", "filters", "blocks", "units")
         if not self.fields or not set(self.fields) <= set(FIELDS):
-            raise ValueError(f"fields: expected some of {', '.join(FIELDS)}, received {', '.join(self.fields) or 'none'}")
-        if self.joint_channels < 0:
-            raise ValueError(f"joint_channels: expected 0 or more, received {self.joint_channels}")
+            raise ValueError(
+                f"fields: expected some of {', '.join(FIELDS)}, received {', '.join(self.fields) or 'none'}"
+            )
+        if any(group < 1 for group in self.joint):
+            raise ValueError(f"joint: expected groups of 1 or more, received {self.joint}")
         if len(self.filters) != len(self.blocks) or self.filters[0] != 64:
             raise ValueError(f"filters, blocks: expected as many of each, 64 filters first, received {self.filters}")
         if self.weights != "none" and (self.filters, self.blocks) != RESNET18:
@@ -62,12 +65,17 @@ class GafResnet18Config:
 def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: GafResnet18Config) -> keras.Model:
     """Build the network: `{"features": (bars, channels)}`, or images (size, size, channels × fields) made before."""
     windows = len(inputs[BASE]) == 2
-    if windows and config.joint_channels > inputs[BASE][1]:
-        raise ValueError(f"joint_channels: expected at most the {inputs[BASE][1]} channels, received more")
+    if windows and sum(config.joint) > inputs[BASE][1]:
+        raise ConfigError(
+            "model.options.joint",
+            expected=f"groups of the {inputs[BASE][1]} channels",
+            received=f"{list(config.joint)}",
+            remedy="fewer, or more of features.names",
+        )
 
     # Layers
     seen = keras.Input(inputs[BASE], name=BASE)
-    gramian = GramianAngularField(config.size, config.fields, config.joint_channels, name="gramian")
+    gramian = GramianAngularField(config.size, config.fields, config.joint, name="gramian")
     dense = keras.layers.Dense(config.units, name="dense")
     norm = keras.layers.BatchNormalization(name="norm")
 

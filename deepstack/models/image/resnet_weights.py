@@ -30,7 +30,9 @@ def read_resnet18(source: str) -> LayerWeights:
         return _of_layers(_preset())
     path = Path(source)
     if not path.is_file():
-        raise ConfigError(WHERE, expected="none, imagenet, or a file", received=f"{source}, no such file", remedy=REMEDY)
+        raise ConfigError(
+            WHERE, expected="none, imagenet, or a file", received=f"{source}, no such file", remedy=REMEDY
+        )
     if path.name.endswith(".weights.h5"):
         return _of_layers(_keras_file(path))
     if path.suffix == ".safetensors":
@@ -106,7 +108,7 @@ def _preset() -> Any:
 
     try:
         return ResNetBackbone.from_preset(PRESET)
-    except Exception as error:  # noqa: BLE001 - whatever the fetching libraries raise means one thing
+    except Exception as error:
         raise ConfigError(
             f"{WHERE}=imagenet",
             expected=f"keras-hub's preset {PRESET}, or a connection to fetch it",

@@ -1,0 +1,48 @@
+"""`deepstack ensemble`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from deepstack.cli import market as candles
+from deepstack.cli import options
+from deepstack.cli.output import check_folder
+from deepstack.cli.progress import show_progress
+from deepstack.cli.quiet import quiet_import
+
+
+def ensemble(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Folders of finished runs.")],
+    data: options.RequiredData,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder of the report; it must not exist.")],
+    method: Annotated[
+        Literal["mean", "weighted", "vote", "stacking"], typer.Option("--method", help="What the verdict is about.")
+    ] = "mean",
+    repair: options.Repair = None,
+) -> None:
+    """Judge several finished models as one, beside each of them and boosted trees.
+
+    The members were trained on these candles with the same labels and split; they are aligned on the decision time.
+    Writes report.json, report.html and plots, with figures by market regime.
+
+    \b
+    Examples:
+      deepstack ensemble artifacts/gaf_15 artifacts/gaf_30 artifacts/gaf_60 --data BNBUSDT-1m.csv --out gaf_together
+      deepstack ensemble artifacts/lstm-* artifacts/tcn-* --data candles/ --method stacking --out together
+    """
+    check_folder(out)
+    if len(artifacts) < 2:
+        raise typer.BadParameter("expected two or more artifacts, received one")
+    from deepstack.artifact.load import open_artifact
+
+    opened = open_artifact(artifacts[0])
+    with quiet_import():
+        from deepstack.ensembles.report import judge_ensemble
+    from deepstack.evaluation.table import markdown_lines
+
+    with show_progress() as progress:
+        market = candles.read(data, opened.config.data, repair, progress)
+        report = judge_ensemble(artifacts, market, out, method=method, progress=progress)
+    print("\n".join(markdown_lines(report)))
+    print(f"report: {out / 'report.html'}")

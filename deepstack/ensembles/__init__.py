@@ -1,0 +1,1 @@
+"""Several finished models answering as one."""

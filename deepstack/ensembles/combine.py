@@ -1,0 +1,155 @@
+"""Several models' probabilities as one: mean, weighted, vote and stacking, all settled on the validation slice alone.
+
+What learns from validation (weights, a stacker) answers for validation out of fold: each purged fold by what was
+learned from the others, so that a threshold chosen there is not chosen on what the combiner has memorised.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from deepstack.evaluation.baselines import Predictions
+
+Combiner = Callable[[np.ndarray], np.ndarray]
+"""Probabilities [members, samples, classes] → [samples, classes]."""
+
+FOLDS = 5
+SMALLEST = 1e-6
+"""Probability below which a logarithm is not taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """What the members said of the same samples.
+
+    Attributes:
+        validation, test: float64 [members, samples of the slice, classes].
+        codes: int [validation samples], the true classes.
+        times: frame of decision_time and end_time of the validation samples.
+    """
+
+    validation: np.ndarray
+    test: np.ndarray
+    codes: np.ndarray
+    times: pd.DataFrame
+
+
+def combine(method: str, members: Members) -> Predictions:
+    """The ensemble's probabilities on both slices.
+
+    Args:
+        method: `mean`, `weighted`, `vote` or `stacking`.
+    """
+    learn = METHODS[method]
+    settled = learn(members.validation, members.codes)
+    validation = np.empty(members.validation.shape[1:])
+    for rows, others in purged_folds(members.times, FOLDS):
+        combiner = (
+            learn(members.validation[:, others], members.codes[others])
+            if len(np.unique(members.codes[others])) > 1
+            else settled
+        )
+        validation[rows] = combiner(members.validation[:, rows])
+    return Predictions(validation, settled(members.test))
+
+
+def mean(given: np.ndarray, codes: np.ndarray) -> Combiner:
+    """Equal shares; nothing is learned."""
+    return lambda members: np.asarray(members.mean(axis=0))
+
+
+def vote(given: np.ndarray, codes: np.ndarray) -> Combiner:
+    """The share of members whose likeliest class it is; nothing is learned."""
+
+    def count(members: np.ndarray) -> np.ndarray:
+        return np.eye(members.shape[2])[members.argmax(axis=2)].mean(axis=0)
+
+    return count
+
+
+def weighted(given: np.ndarray, codes: np.ndarray) -> Combiner:
+    """Shares on the simplex that give the least log-loss."""
+    of_truth = given[:, np.arange(len(codes)), codes]
+
+    def loss(shares: np.ndarray) -> float:
+        return float(-np.log(np.maximum(shares @ of_truth, SMALLEST)).mean())
+
+    count = len(given)
+    found = minimize(
+        loss,
+        np.full(count, 1.0 / count),
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * count,
+        constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1.0},
+    )
+    shares = np.maximum(found.x, 0.0) / np.maximum(found.x, 0.0).sum()
+    return lambda members: np.tensordot(shares, members, axes=1)
+
+
+def stacking(given: np.ndarray, codes: np.ndarray) -> Combiner:
+    """Logistic regression on the members' log-probabilities (Wolpert 1992, Stacked generalization)."""
+    model = LogisticRegression(C=0.1, max_iter=500).fit(_logs(given), codes)
+
+    def answer(members: np.ndarray) -> np.ndarray:
+        probability = np.zeros(members.shape[1:])
+        probability[:, model.classes_] = model.predict_proba(_logs(members))
+        return probability
+
+    return answer
+
+
+METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Combiner]] = {
+    "mean": mean,
+    "weighted": weighted,
+    "vote": vote,
+    "stacking": stacking,
+}
+
+
+def purged_folds(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Consecutive folds with, for each, the samples whose interval does not meet the fold's span.
+
+    Args:
+        times: decision_time and end_time, sorted by decision time.
+        folds: how many.
+
+    Returns:
+        (positions of the fold, positions one may learn from), int64 each.
+
+    Source: López de Prado 2018, Advances in Financial Machine Learning, section 7.4.1.
+    """
+    start, end = times["decision_time"].to_numpy(), times["end_time"].to_numpy()
+    found = []
+    for rows in np.array_split(np.arange(len(times)), min(folds, len(times))):
+        apart = (end < start[rows].min()) | (start > end[rows].max())
+        found.append((rows, np.flatnonzero(apart)))
+    return found
+
+
+def confirmed(first: Predictions, second: Predictions, least: float) -> Predictions:
+    """The two-stage combination: what the first model proposes, where the second confirms it.
+
+    The second confirms a proposal when its lean, P(last class) − P(first class), points the same way and is at least
+    `least` in size; elsewhere both probabilities become their mean, so that there is nothing left to take.
+    """
+    return Predictions(
+        _where_confirmed(first.validation, second.validation, least), _where_confirmed(first.test, second.test, least)
+    )
+
+
+def _where_confirmed(first: np.ndarray, second: np.ndarray, least: float) -> np.ndarray:
+    lean = second[:, -1] - second[:, 0]
+    agrees = (np.sign(lean) == np.sign(first[:, -1] - first[:, 0])) & (np.abs(lean) >= least)
+    neutral = first.copy()
+    neutral[:, [0, -1]] = first[:, [0, -1]].mean(axis=1, keepdims=True)
+    return np.where(agrees[:, None], first, neutral)
+
+
+def _logs(members: np.ndarray) -> np.ndarray:
+    """[samples, members × classes]."""
+    logs = np.log(np.maximum(members, SMALLEST))
+    return np.concatenate(list(logs), axis=1)

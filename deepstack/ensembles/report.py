@@ -1,0 +1,135 @@
+"""Each member, each way of combining them, and trees, judged on the same samples; also by market regime."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from deepstack.artifact.atomic import disk_errors
+from deepstack.candles.market import Market
+from deepstack.ensembles.combine import METHODS, Members, combine, confirmed
+from deepstack.ensembles.members import Aligned, aligned
+from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.moves import conviction, trades_of
+from deepstack.evaluation.plots import confusion
+from deepstack.evaluation.regimes import by_regime, regimes_of
+from deepstack.evaluation.report import write_report
+from deepstack.pipeline.judgement import baselines_of, judge_models
+from deepstack.pipeline.market import describe
+from deepstack.progress import Progress, no_progress
+
+Method = Literal["mean", "weighted", "vote", "stacking"]
+
+REGIME_BARS = 240
+
+
+def judge_ensemble(
+    artifacts: Sequence[Path],
+    market: Market,
+    out: Path,
+    *,
+    method: Method = "mean",
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Judge several finished models as one and write `report.json`, `report.html` and `plots/` into `out`.
+
+    The ensemble by `method` takes the place of the network. Beside it stand its members, the other methods, the
+    baselines of the first member's config (XGBoost too where it is installed), and the two-stage combination: what the
+    trees propose where the ensemble confirms it.
+
+    Args:
+        artifacts: finished runs on the same candles, labels and split.
+        market: those candles.
+        out: folder of the report; made here.
+        method: which ensemble the verdict is about.
+
+    Raises:
+        ArtifactError: members that do not belong together, or a place that cannot be written.
+    """
+    members = aligned(artifacts, market, progress)
+    config = members.config
+    if find_spec("xgboost") and "xgboost" not in config.evaluation.baselines:
+        wider = config.evaluation.model_copy(update={"baselines": (*config.evaluation.baselines, "xgboost")})
+        config = config.model_copy(update={"evaluation": wider})
+    models = {
+        output: _models(members, number, method, baselines_of(members.slices, number, config, progress))
+        for number, output in enumerate(members.slices.labels.outputs)
+    }
+    judged = judge_models(models, members.slices, market, config, progress=progress)
+    report = {
+        "run": out.name,
+        "ensemble": {"method": method, "members": list(members.names), "artifacts": [path.name for path in artifacts]},
+        "data": {**describe(market), "left_out_as_unseen_by_a_member": members.left_out},
+        "samples": {name: len(getattr(members.slices.split, name)) for name in ("train", "validation", "test")}
+        | {"windows_across_gaps": members.slices.across_gaps},
+        **judged.report,
+        "regimes": _regimes(members, models, judged.report, market),
+    }
+    figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
+    with disk_errors(out):
+        out.mkdir(parents=True)
+        return write_report(out, report, figures)
+
+
+def _models(members: Aligned, output: int, method: Method, baselines: dict[str, Predictions]) -> dict[str, Predictions]:
+    split = members.slices.split
+    given = Members(
+        members.validation[:, :, output],
+        members.test[:, :, output],
+        members.slices.labels.codes[split.validation, output],
+        members.slices.frame(split.validation),
+    )
+    combined = {name: combine(name, given) for name in METHODS}
+    ensemble = combined.pop(method)
+    alone = {name: Predictions(given.validation[k], given.test[k]) for k, name in enumerate(members.names)}
+    found = {"network": ensemble, **{f"ensemble_{name}": one for name, one in combined.items()}, **alone, **baselines}
+    for trees in ("xgboost", "gradient_boosting"):
+        if trees in baselines:
+            usual = float(np.median(_lean_size(ensemble.validation)))
+            found[f"two_stage_{trees}"] = confirmed(baselines[trees], ensemble, usual)
+            break
+    return found
+
+
+def _lean_size(probability: np.ndarray) -> np.ndarray:
+    return np.abs(probability[:, -1] - probability[:, 0])
+
+
+def _regimes(
+    members: Aligned, models: dict[str, dict[str, Predictions]], report: dict[str, Any], market: Market
+) -> dict[str, Any]:
+    """Output → model → regime → figures, each model at its own threshold."""
+    slices, config = members.slices, members.config
+    test = slices.frame(slices.split.test)
+    regimes = regimes_of(market, test, REGIME_BARS, slices.split.test_cut)
+    found: dict[str, Any] = {}
+    for number, (output, predictions) in enumerate(models.items()):
+        codes = slices.labels.codes[slices.split.test, number]
+        blocks = _blocks(report, output)
+        found[output] = {}
+        for name, given in predictions.items():
+            moves = given.test.shape[1] == 3
+            trades = trades_of(test, output, given.test, config.labels) if moves else test
+            strength = conviction(given.test) if moves else given.test[:, 1]
+            taken = strength >= blocks[name]["threshold"]
+            found[output][name] = by_regime(regimes, given.test.argmax(axis=1) == codes, trades, taken)
+    return found
+
+
+def _blocks(report: dict[str, Any], output: str) -> dict[str, Any]:
+    """Model → its block of figures for one output."""
+    models = {"network": report["test"], **report["baselines"]}
+    return {name: block if "auc" in block else block[f"h{output}"] for name, block in models.items()}
+
+
+def _confusions(report: dict[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+    """A confusion matrix a model, of the first output."""
+    output = next(iter(report["test"])).removeprefix("h") if "auc" not in report["test"] else ""
+    blocks = _blocks(report, output)
+    return {
+        f"confusion_{name}": confusion(block["confusion"], classes, name.replace("_", " "))
+        for name, block in blocks.items()
+        if name != "network" or not output
+    }

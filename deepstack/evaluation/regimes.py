@@ -1,0 +1,71 @@
+"""Figures by market regime: trend up, trend down or range; high or low volatility, as seen at the decision."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deepstack.candles.market import Market
+
+TREND_SIGMA = 1.0
+"""A move over the window of more than so many standard deviations of a random walk is a trend."""
+
+
+def regimes_of(market: Market, samples: pd.DataFrame, bars: int, before: pd.Timestamp) -> pd.DataFrame:
+    """The regime at each decision, from bars at or before it.
+
+    Trend: the log return over `bars` bars, as a share of their deviation times √bars, beyond ±1 or between. Volatility:
+    that deviation above or below the symbol's median over the bars before `before`, where the test slice begins.
+
+    Args:
+        market: the candles.
+        samples: columns symbol and decision_time.
+        bars: trailing bars.
+        before: no bar from here on settles what is high.
+
+    Returns:
+        Frame of `trend` (`up`, `down`, `range`) and `volatility` (`high`, `low`), one row a sample; `unknown` where a
+        symbol has fewer bars.
+    """
+    found = pd.DataFrame("unknown", index=samples.index, columns=["trend", "volatility"])
+    for symbol, candles in market.items():
+        asked = samples["symbol"] == symbol
+        log_close = np.log(candles.frame["close"])
+        deviation = log_close.diff().rolling(bars).std()
+        strength = (log_close - log_close.shift(bars)) / (deviation * np.sqrt(bars))
+        usual = deviation[deviation.index < before].median()
+        at = pd.DatetimeIndex(samples.loc[asked, "decision_time"])
+        moved, spread = strength.reindex(at).to_numpy(), deviation.reindex(at).to_numpy()
+        known = np.isfinite(moved)
+        trend = np.where(moved > TREND_SIGMA, "up", np.where(moved < -TREND_SIGMA, "down", "range"))
+        found.loc[asked, "trend"] = np.where(known, trend, "unknown")
+        found.loc[asked, "volatility"] = np.where(known, np.where(spread > usual, "high", "low"), "unknown")
+    return found
+
+
+def by_regime(regimes: pd.DataFrame, right: np.ndarray, trades: pd.DataFrame, taken: np.ndarray) -> dict[str, Any]:
+    """Figures of one model in each regime.
+
+    Args:
+        regimes: from `regimes_of`, of the same samples.
+        right: bool [samples], whether the likeliest class was the true one.
+        trades: the trade each sample stands for, columns won and net_r.
+        taken: bool [samples].
+
+    Returns:
+        `trend up`, … → `samples accuracy trades_taken win_rate expectancy_r`; the last two None where nothing is taken.
+    """
+    figures = {}
+    for column, names in (("trend", ("up", "down", "range")), ("volatility", ("high", "low"))):
+        for name in names:
+            inside = (regimes[column] == name).to_numpy()
+            chosen = inside & taken
+            count = int(chosen.sum())
+            figures[f"{column} {name}"] = {
+                "samples": int(inside.sum()),
+                "accuracy": float(right[inside].mean()) if inside.any() else None,
+                "trades_taken": count,
+                "win_rate": float(trades["won"].to_numpy(bool)[chosen].mean()) if count else None,
+                "expectancy_r": float(trades["net_r"].to_numpy()[chosen].mean()) if count else None,
+            }
+    return figures
