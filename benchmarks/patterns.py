@@ -26,8 +26,9 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 from deepstack.artifact.model import raw_outputs
 from deepstack.candles.load import read_market
-from deepstack.candles.market import Candles, Market
+from deepstack.candles.market import PRICE_COLUMNS, Candles, Market
 from deepstack.config.training import ScheduleConfig, TrainingConfig
+from deepstack.features.table import make_table
 from deepstack.models import catalogue
 from deepstack.models.heads import Head
 from deepstack.samples.batches import Samples
@@ -47,8 +48,8 @@ PATTERNS = (
     "CDLHANGINGMAN",
     "CDLSHOOTINGSTAR",
 )
-CHANNELS = ("open", "high", "low", "close")
-BARS, SIZE, JOINT = 16, 32, [4]
+CHANNELS = ("open", "high", "low", "close", "body", "upper_shadow", "lower_shadow")
+BARS, SIZE, JOINT = 8, 32, [4, 3]
 TRAIN, VALIDATION = 0.7, 0.1
 LEAST = 0.93
 CONFIG = TrainingConfig(
@@ -57,9 +58,10 @@ CONFIG = TrainingConfig(
     weight_decay=1e-4,
     schedule=ScheduleConfig(warmup_share=0.05, final_share=0.01),
     batch_size=64,
-    epochs=12,
-    early_stopping_epochs=12,
+    epochs=10,
+    early_stopping_epochs=10,
     strategy="none",
+    precision="mixed_bfloat16",
 )
 
 
@@ -93,11 +95,10 @@ def bars(known: dict[str, Any]) -> list[Bar]:
 
 def samples_of(market: Market) -> list[Samples]:
     """Balanced train, validation and test slices of a market's patterns."""
-    values, last, codes, slices = [], [], [], []
+    last, codes, slices = [], [], []
     rows = 0
     for candles in market.values():
         bar, code = patterns_of(candles)
-        values.append(candles.frame[list(CHANNELS)].to_numpy(np.float32))
         last.append(rows + bar)
         codes.append(code)
         # The same dates for every pattern of a symbol, so that no window of training reaches into a later slice.
@@ -107,7 +108,7 @@ def samples_of(market: Market) -> list[Samples]:
     where, code, part = (np.concatenate(each) for each in (last, codes, slices))
     y = np.zeros((len(code), 1, len(PATTERNS) + 2), np.float32)
     y[np.arange(len(code)), 0, code] = 1.0
-    windows = {"features": Windows(np.concatenate(values), where, BARS)}
+    windows = {"features": Windows(make_table(market, names=CHANNELS).values, where, BARS)}
     random = np.random.default_rng(0)
     return [
         Samples(windows, index, y[index], np.ones((len(index), 1), np.float32))
@@ -120,7 +121,7 @@ def patterns_of(candles: Candles) -> tuple[np.ndarray, np.ndarray]:
     found_bars, found_codes = [], []
     for run in candles.segments():
         frame = candles.frame.iloc[run]
-        ohlc = [frame[name].to_numpy(np.float64) for name in CHANNELS]
+        ohlc = [frame[name].to_numpy(np.float64) for name in PRICE_COLUMNS]
         fires = np.stack([getattr(talib, name)(*ohlc) != 0 for name in PATTERNS], axis=1)
         alone = np.flatnonzero((fires.sum(axis=1) == 1) & (np.arange(len(frame)) >= BARS - 1))
         found_bars.append(run.start + alone)

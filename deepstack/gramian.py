@@ -14,11 +14,14 @@ import numpy as np
 
 Field = Literal["summation", "difference"]
 
+RESOLUTION = 1e-12
+"""Spread, as a share of the values, up to which averages differ by rounding alone: far below what float32 can hold."""
+
 FIELDS: tuple[Field, ...] = ("summation", "difference")
 
 
 def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:
-    """Piecewise aggregate approximation as a matrix, float64 [size, bars]: each row averages the bars of one pixel.
+    """Piecewise aggregate approximation: float64 [size, bars], 1 where a bar belongs to a pixel, which is their average.
 
     A window of fewer bars than pixels is not interpolated: each pixel shows the bar at its place.
 
@@ -38,8 +41,7 @@ def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:
         bounds = np.linspace(0, bars, size + 1).astype(np.int64)
         first, last = bounds[:-1], bounds[1:]
     bar = np.arange(bars)
-    inside = (bar >= first[:, None]) & (bar < last[:, None])
-    return inside / inside.sum(axis=1, keepdims=True)
+    return ((bar >= first[:, None]) & (bar < last[:, None])).astype(np.float64)
 
 
 def cosines_and_sines(
@@ -68,12 +70,12 @@ def cosines_and_sines(
         Two float64 arrays [batch, size, channels].
     """
     low, high = sample_range or (-1.0, 1.0)
-    averaged = xp.einsum("st,btc->bsc", pixels, windows)
+    averaged = xp.einsum("st,btc->bsc", pixels, windows) / pixels.sum(axis=1)[:, None]
     if sample_range is None:
         above, below = (1.0 + averaged) / 2.0, (1.0 - averaged) / 2.0
     else:
         least, most = _extremes(xp, averaged, joint)
-        varies = most > least
+        varies = most - least > RESOLUTION * xp.maximum(xp.absolute(most), xp.absolute(least))
         spread = xp.where(varies, most - least, 1.0)
         above, below = (averaged - least) / spread, xp.where(varies, (most - averaged) / spread, 1.0)
     product = xp.maximum((1.0 + low + (high - low) * above) * (1.0 - high + (high - low) * below), 0.0)

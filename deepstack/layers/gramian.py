@@ -43,7 +43,7 @@ class GramianAngularField(keras.layers.Layer):
         overlapping: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # prices in half precision would all be alike
         if not ((isinstance(size, int) and size > 0) or (isinstance(size, float) and 0.0 < size <= 1.0)):
             raise ValueError(f"size must be pixels or a share of the bars in (0, 1], not {size!r}")
         if not fields or not set(fields) <= set(FIELDS):

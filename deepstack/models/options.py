@@ -60,8 +60,13 @@ def read_options(kind: type[T], options: dict[str, Any], where: str = "model.opt
 
 
 def _cast(value: Any, hint: Any, where: str) -> Any:
-    """`value` as `hint`, a scalar type, a tuple of one, or a union of scalars; lists become tuples, ints floats."""
+    """`value` as `hint`, a scalar, a choice, a tuple of one, or a union of scalars; lists become tuples, ints floats."""
     origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        if value in typing.get_args(hint):
+            return value
+        choices = ", ".join(map(str, typing.get_args(hint)))
+        raise ConfigError(where, expected=f"one of {choices}", received=repr(value), remedy="one of these")
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_cast(v, typing.get_args(hint)[0], where) for v in value)
     kinds = typing.get_args(hint) if origin in (typing.Union, types.UnionType) else (hint,)

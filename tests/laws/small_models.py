@@ -45,6 +45,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "adaptive_hybrid": _TRANSFORMER | {"units": 8},
     "multiscale_hybrid": _TRANSFORMER | {"units": 8, "newest_bars": 4, "scales": [2, 4]},
     "memory_augmented": {"units": 8, "short_slots": 3, "long_slots": 4, "dropout": 0.0},
+    "gaf_resnet18": {"size": 16, "filters": [64], "blocks": [1], "units": 8, "dropout": 0.0, "dropout_after": 0.0},
     "episodic_memory": {"units": 8, "key_units": 4, "episodes": 32, "top": 4, "dropout": 0.0},
 }
 WITH_DROPOUT = {name: options | {"dropout": 0.2} for name, options in SMALL.items()}

@@ -12,7 +12,7 @@ from deepstack.layers.gramian import GramianAngularField
 from deepstack.models.heads import Head
 from deepstack.models.image.resnet_weights import LayerWeights, first_kernel, read_resnet18
 from deepstack.models.inputs import BASE
-from deepstack.models.options import positive
+from deepstack.models.options import between, positive
 
 FIRST_CONVOLUTION = "conv1_conv"
 RESNET18 = (64, 128, 256, 512), (2, 2, 2, 2)
@@ -33,7 +33,8 @@ class GafResnet18Config:
         filters: of each stage; ResNet18's are the default.
         blocks: of each stage.
         units: of the dense layer.
-        dropouts: before and after the dense layer.
+        dropout: before the dense layer.
+        dropout_after: after it.
     """
 
     size: int = 64
@@ -43,23 +44,20 @@ class GafResnet18Config:
     filters: tuple[int, ...] = RESNET18[0]
     blocks: tuple[int, ...] = RESNET18[1]
     units: int = 128
-    dropouts: tuple[float, float] = (0.5, 0.3)
+    dropout: float = 0.5
+    dropout_after: float = 0.3
 
     def __post_init__(self) -> None:
         positive(self, "size", "filters", "blocks", "units")
-        if not self.fields or not set(self.fields) <= set(FIELDS):
-            raise ValueError(
-                f"fields: expected some of {', '.join(FIELDS)}, received {', '.join(self.fields) or 'none'}"
-            )
+        if not self.fields:
+            raise ValueError("fields: expected one or two, received none")
         if any(group < 1 for group in self.joint):
             raise ValueError(f"joint: expected groups of 1 or more, received {self.joint}")
         if len(self.filters) != len(self.blocks) or self.filters[0] != 64:
             raise ValueError(f"filters, blocks: expected as many of each, 64 filters first, received {self.filters}")
         if self.weights != "none" and (self.filters, self.blocks) != RESNET18:
             raise ValueError(f"weights: expected none for stages other than ResNet18's, received {self.weights}")
-        for dropout in self.dropouts:
-            if not 0.0 <= dropout < 1.0:
-                raise ValueError(f"dropouts: expected at least 0 and below 1, received {dropout}")
+        between(self, 0.0, 1.0, "dropout", "dropout_after")
 
 
 def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: GafResnet18Config) -> keras.Model:
@@ -82,9 +80,9 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: GafResnet18
     # Graph
     x = resnet(gramian(seen) if windows else seen, config)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = dense(keras.layers.Dropout(config.dropouts[0], name="dropout_0")(x))
+    x = dense(keras.layers.Dropout(config.dropout, name="dropout_0")(x))
     x = norm(keras.layers.ReLU(name="relu")(x))
-    x = keras.layers.Dropout(config.dropouts[1], name="dropout_1")(x)
+    x = keras.layers.Dropout(config.dropout_after, name="dropout_1")(x)
     return keras.Model({BASE: seen}, head.outputs(x), name="gaf_resnet18")
 
 
