@@ -8,6 +8,7 @@ aggregation after Keogh & Pazzani 2000; options and their meaning as pyts.image.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,21 @@ RESOLUTION = 1e-12
 """Spread, as a share of the values, up to which averages differ by rounding alone: far below what float32 can hold."""
 
 FIELDS: tuple[Field, ...] = ("summation", "difference")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a window becomes an image.
+
+    Attributes:
+        size: pixels a side.
+        fields: which fields of each channel, in order.
+        joint: sizes of groups of channels, from the first, that are scaled together.
+    """
+
+    size: int = 64
+    fields: tuple[Field, ...] = FIELDS
+    joint: tuple[int, ...] = ()
 
 
 def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:

@@ -15,6 +15,7 @@ from deepstack.models.heads import Head, binary_head
 from deepstack.models.hybrid import adaptive_hybrid, lstm_transformer, multiscale_hybrid
 from deepstack.models.hybrid._parts import HybridConfig
 from deepstack.models.image import gaf_resnet18
+from deepstack.models.image._gaf_options import GafResnet18Config
 from deepstack.models.memory import episodic_memory, memory_augmented
 from deepstack.models.options import read_options
 from deepstack.models.rnn import attentive_lstm, bidirectional_lstm, conv_lstm, gru, lstm, stacked_lstm
@@ -185,7 +186,7 @@ _FAMILIES: dict[str, Model] = {
     "gaf_resnet18": Model(
         "each channel's Gramian images, then ResNet18",
         gaf_resnet18.build,
-        gaf_resnet18.GafResnet18Config,
+        GafResnet18Config,
         "window",
         scales_windows=True,
         pretrained=gaf_resnet18.pretrained,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from deepstack.gramian import averaging
+from deepstack.gramian import Drawing, averaging
 from deepstack.layers.gramian import GramianAngularField
 from deepstack.samples.gramian_images import gramian_images
 
@@ -102,7 +102,7 @@ def test_scale_and_level_of_a_window_do_not_matter() -> None:
 def test_the_workers_engine_draws_what_the_graph_draws() -> None:
     x = np.random.default_rng(5).normal(size=(9, 30, 5)).cumsum(axis=1).astype(np.float32)
     for options in ({}, {"joint": (4,)}, {"fields": ("difference",), "joint": (2, 3)}):
-        drawn = gramian_images(x, 16, **options)
+        drawn = gramian_images(x, Drawing(16, **options))
         np.testing.assert_allclose(drawn, GramianAngularField(16, **options)(x).numpy(), atol=1e-6)
 
 
@@ -150,7 +150,7 @@ def test_what_is_not_finite_is_refused(bad: float) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="a window must be finite"):
         GramianAngularField(4)(x)
     with pytest.raises(ValueError, match="a window must be finite"):
-        gramian_images(x, 4)
+        gramian_images(x, Drawing(4))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])

@@ -1,63 +1,18 @@
 """Each channel of a window as Gramian images, and a ResNet18 that looks at them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from deepstack.errors import ConfigError
-from deepstack.gramian import FIELDS, Field
 from deepstack.layers.gramian import GramianAngularField
 from deepstack.models.heads import Head
-from deepstack.models.image.resnet_weights import LayerWeights, first_kernel, read_resnet18
+from deepstack.models.image._gaf_options import GafResnet18Config
+from deepstack.models.image._resnet_weights import LayerWeights, first_kernel, read_resnet18
 from deepstack.models.inputs import BASE
-from deepstack.models.options import between, positive
 
 FIRST_CONVOLUTION = "conv1_conv"
-RESNET18 = (64, 128, 256, 512), (2, 2, 2, 2)
-"""Filters and blocks of the four stages (He et al. 2016, Deep residual learning for image recognition, table 1)."""
-
-
-@dataclass(frozen=True)
-class GafResnet18Config:
-    """Options of the network.
-
-    Attributes:
-        size: pixels a side; bars are averaged to it, or repeated where there are fewer.
-        fields: which Gramian fields of each channel, `summation` and `difference`.
-        joint: sizes of groups of channels, from the first, that share one minimum and maximum; each further channel
-            has its own. [4] for open, high, low, close; [3] for body, upper_shadow, lower_shadow; [4, 3] for both.
-        weights: none, imagenet, or the path of a file: a state dict of torchvision or timm as `.safetensors`, or Keras
-            weights as `.weights.h5`. Stages 1 and 2 are frozen unless none.
-        filters: of each stage; ResNet18's are the default.
-        blocks: of each stage.
-        units: of the dense layer.
-        dropout: before the dense layer.
-        dropout_after: after it.
-    """
-
-    size: int = 64
-    fields: tuple[Field, ...] = FIELDS
-    joint: tuple[int, ...] = ()
-    weights: str = "none"
-    filters: tuple[int, ...] = RESNET18[0]
-    blocks: tuple[int, ...] = RESNET18[1]
-    units: int = 128
-    dropout: float = 0.5
-    dropout_after: float = 0.3
-
-    def __post_init__(self) -> None:
-        positive(self, "size", "filters", "blocks", "units")
-        if not self.fields:
-            raise ValueError("fields: expected one or two, received none")
-        if any(group < 1 for group in self.joint):
-            raise ValueError(f"joint: expected groups of 1 or more, received {self.joint}")
-        if len(self.filters) != len(self.blocks) or self.filters[0] != 64:
-            raise ValueError(f"filters, blocks: expected as many of each, 64 filters first, received {self.filters}")
-        if self.weights != "none" and (self.filters, self.blocks) != RESNET18:
-            raise ValueError(f"weights: expected none for stages other than ResNet18's, received {self.weights}")
-        between(self, 0.0, 1.0, "dropout", "dropout_after")
 
 
 def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: GafResnet18Config) -> keras.Model:
