@@ -8,7 +8,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from deepstack import __version__
-from deepstack.cli import data, ensemble, evaluate, explain, features, forecast, models, plan, plugin, predict, run
+from deepstack.cli import data, ensemble, evaluate, explain, features, forecast, gaf, models, plan, predict, run
+from deepstack.cli.plugin import import_plugin
 from deepstack.errors import DeepstackError
 
 _OUTPUT_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
@@ -56,6 +57,7 @@ app.command("features")(features.features)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("gaf")(gaf.gaf)
 app.command("ensemble")(ensemble.ensemble)
 app.command("forecast")(forecast.forecast)
 app.command("models")(models.models)

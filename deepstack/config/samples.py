@@ -32,4 +32,7 @@ class SamplesConfig(Room):
     timeframes: tuple[str, ...] = Field(
         (), description="coarser intervals seen beside the bars' own, e.g. 5min; for models of several timeframes"
     )
+    images: str | None = Field(
+        None, description="folder of images that `deepstack gaf` has stored; none: made in the graph, nothing is stored"
+    )
     augment: AugmentConfig = AugmentConfig()

@@ -190,6 +190,7 @@ _FAMILIES: dict[str, Model] = {
         "window",
         scales_windows=True,
         pretrained=gaf_resnet18.pretrained,
+        draws=lambda options: options.drawing,
     ),
     # With a memory
     "memory_augmented": Model(

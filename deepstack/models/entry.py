@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from deepstack.gramian import Drawing
 from deepstack.models.inputs import Sees
 
 
@@ -45,6 +46,7 @@ class Model:
             loss, `[batch, 1]`.
         pretrained: `(inputs, config) -> layer name → weights` that the model starts from, read from a file that the
             options name; empty without.
+        draws: options → how it draws a window before anything else; such a model takes stored images too.
         cost: of a model of any depth; the others are measured as they are.
         scales_windows: whether it scales every window by itself, so that its inputs reach it as they are.
         xla: whether XLA makes its training step faster on a CPU (benchmarks/models.py).
@@ -60,6 +62,7 @@ class Model:
     explains: Mapping[str, str] = field(default_factory=dict)
     generator: Callable[..., keras.Model] | None = None
     pretrained: Callable[[Any, Any], Mapping[str, list[Any]]] | None = None
+    draws: Callable[[Any], Drawing] | None = None
     cost: Cost | None = None
     scales_windows: bool = False
     xla: bool = False

@@ -1,11 +1,9 @@
 """Gramian images of a config's training and validation samples, written to disk for those who want them there."""
 
 import json
-import os
 import pickle
-import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +25,7 @@ from deepstack.progress import Progress, no_progress
 from deepstack.samples.split import calendar_cuts, split_by_time
 from deepstack.samples.stored_images import SLICES, folder_of
 from deepstack.samples.windows import Windows, fits
-from deepstack.samples.write_images import CHUNK, Chunk, allot, chunk_rows, chunks_left, over_workers, write_chunk
+from deepstack.samples.write_images import CHUNK, Chunk, allot, chunk_rows, chunks_left, over_workers
 
 Backend = Literal["loky", "dask"]
 RUNNING = ".running"
@@ -74,7 +72,7 @@ def write_gaf(
     config: RunConfig,
     windows: tuple[int, ...],
     out: Path,
-    how: How = How(),  # noqa: B008 - frozen
+    how: How = How(),
     progress: Progress = no_progress,
 ) -> list[Path]:
     """Write `<symbol>_<window>/` with images and labels of the training and validation slices, for each window.
@@ -127,9 +125,7 @@ class _Plan:
     drawing: Drawing
 
 
-def _plans(
-    market: Market, config: RunConfig, drawing: Drawing, bars: int, out: Path, how: How
-) -> Iterator[_Plan]:
+def _plans(market: Market, config: RunConfig, drawing: Drawing, bars: int, out: Path, how: How) -> Iterator[_Plan]:
     """A plan for each symbol."""
     labels = label(market, config.labels)
     table = make_table(market, config.features)
@@ -144,9 +140,7 @@ def _plans(
         )
     labels, last = labels.keep(whole), last[whole]
     interval = next(iter(market.values())).interval
-    split = split_by_time(
-        labels.samples, calendar_cuts(table.times, config.split), interval, config.split.embargo_bars
-    )
+    split = split_by_time(labels.samples, calendar_cuts(table.times, config.split), interval, config.split.embargo_bars)
     parts = dict(zip(SLICES, (split.train, split.validation), strict=True))
     decided = pd.DatetimeIndex(labels.samples["decision_time"]).as_unit("ms").asi8
     for symbol, candles in market.items():
@@ -209,7 +203,7 @@ def _written(plan: _Plan, how: How, backend: str) -> Iterator[int]:
     for part in SLICES:
         (work / f"{part}_done.npy").unlink(missing_ok=True)
     work.rename(plan.folder)
-    with _ignored():
+    with suppress(OSError):  # other folders are still in work
         work.parent.rmdir()
 
 
@@ -219,3 +213,46 @@ def _chunks(plan: _Plan, part: str, images: Path, done: Path, left: list[int], h
         rows = chunk_rows(number, len(windows))
         given = windows[np.arange(rows.start, rows.stop)]
         yield Chunk(images.absolute(), done.absolute(), number, given, plan.drawing, how.engine)
+
+
+def _record(work: Path, record: dict[str, Any]) -> None:
+    """metadata.json, and the same as a pickle of plain values for those who read that."""
+    (work / "metadata.pkl").write_bytes(pickle.dumps(record))
+    (work / "metadata.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _require_same(folder: Path, record: dict[str, Any]) -> None:
+    known = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    other = [key for key in record if known.get(key) != record[key]]
+    if other:
+        raise ArtifactError(
+            str(folder),
+            expected=f"images of these candles and options ({other[0]} {record[other[0]]})",
+            received=f"{known.get(other[0])}",
+            remedy="another --out, or removing that folder",
+        )
+
+
+@contextmanager
+def _cluster(how: How) -> Iterator[str]:
+    """The joblib backend, inside a client of the cluster where there is one."""
+    if how.backend == "loky":
+        yield "loky"
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ConfigError(
+            "--backend dask", expected="dask installed", received="none", remedy="pip install 'deepstack[dask]'"
+        ) from error
+    try:
+        client = Client(how.scheduler) if how.scheduler else Client(n_workers=how.workers, threads_per_worker=1)
+    except OSError as error:
+        raise ConfigError(
+            "--scheduler",
+            expected="a running Dask scheduler",
+            received=str(how.scheduler),
+            remedy="its address, or none",
+        ) from error
+    with client:
+        yield "dask"

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from deepstack.errors import ConfigError, DataError
 from deepstack.samples.augment import Augment
+from deepstack.samples.stored_images import StoredImages
 from deepstack.samples.windows import Windows
 
-Array = np.ndarray | Windows
-Inputs = Array | dict[str, np.ndarray] | dict[str, Array]
+Array = np.ndarray | Windows | StoredImages
+Inputs = Array | Mapping[str, Array]
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,8 +94,11 @@ def open_images(
     missing = wanted[file[wanted] < 0]
     if len(missing):
         first = samples.iloc[missing[0]]
-        raise _other(folder, f"{len(wanted):,} training and validation samples", f"none of {len(missing):,} of them, "
-                     f"the first {first['symbol']} at {first['decision_time']}")
+        raise _other(
+            folder,
+            f"{len(wanted):,} training and validation samples",
+            f"none of {len(missing):,} of them, the first {first['symbol']} at {first['decision_time']}",
+        )
     return StoredImages(tuple(files), file, row)
 
 

@@ -95,6 +95,12 @@ def over_workers(chunks: Iterator[Chunk], workers: int, backend: str) -> Iterato
     if workers == 1 and backend == "loky":
         yield from map(write_chunk, chunks)
         return
-    parallel = Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered", pre_dispatch="2*n_jobs",
-                        batch_size=1, max_nbytes=None)
+    parallel = Parallel(
+        n_jobs=workers,
+        backend=backend,
+        return_as="generator_unordered",
+        pre_dispatch="2*n_jobs",
+        batch_size=1,
+        max_nbytes=None,
+    )
     yield from parallel(delayed(write_chunk)(chunk) for chunk in chunks)

@@ -11,7 +11,6 @@ import numpy as np
 from deepstack.config.training import TrainingConfig
 from deepstack.errors import ConfigError
 from deepstack.samples.batches import Samples
-from deepstack.samples.windows import Windows
 from deepstack.training.checkpoint import Checkpoint, clear_checkpoints, load_checkpoint
 from deepstack.training.prepare import Prepared
 from deepstack.training.schedules import set_plateau
@@ -89,6 +88,6 @@ def run_identity(run: Prepared, config: TrainingConfig, seed: int, train: Sample
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for samples in (train, validation):
         for values in (*samples.arrays.values(), samples.index, samples.y, samples.weight):
-            for part in values.parts if isinstance(values, Windows) else (values,):
+            for part in (values,) if isinstance(values, np.ndarray) else values.parts:
                 digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
