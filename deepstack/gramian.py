@@ -37,7 +37,7 @@ class Drawing:
 
 
 def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:
-    """Piecewise aggregate approximation: float64 [size, bars], 1 where a bar belongs to a pixel, which is their average.
+    """Piecewise aggregate approximation: float64 [size, bars], 1 where a bar belongs to a pixel, their average.
 
     A window of fewer bars than pixels is not interpolated: each pixel shows the bar at its place.
 

@@ -60,7 +60,7 @@ def read_options(kind: type[T], options: dict[str, Any], where: str = "model.opt
 
 
 def _cast(value: Any, hint: Any, where: str) -> Any:
-    """`value` as `hint`, a scalar, a choice, a tuple of one, or a union of scalars; lists become tuples, ints floats."""
+    """`value` as `hint`, a scalar, a choice, a tuple of one, or a union of scalars; lists become tuples."""
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         if value in typing.get_args(hint):

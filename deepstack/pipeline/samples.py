@@ -22,7 +22,7 @@ from deepstack.models.inputs import BASE, WHEN
 from deepstack.pipeline.inputs import Seen, nothing_seen, see
 from deepstack.pipeline.tabular import Tabular, selected, tabular_of
 from deepstack.progress import Progress, no_progress
-from deepstack.samples.batches import Samples
+from deepstack.samples.batches import Array, Samples
 from deepstack.samples.scaled import FIT_ROWS, keep_columns, scale_in_place, seen_rows, thinned
 from deepstack.samples.split import Split, calendar_cuts, require_every_class, split_by_time
 from deepstack.samples.windows import Windows
@@ -206,7 +206,7 @@ def _weigh(
     return (weight * of_output).astype(np.float32), priors if config.training.balance_classes else None
 
 
-def part(inputs: Mapping[str, np.ndarray | Windows], index: np.ndarray) -> dict[str, np.ndarray | Windows]:
+def part(inputs: Mapping[str, Array], index: np.ndarray) -> dict[str, np.ndarray | Windows]:
     """The same inputs of some samples; windows stay indices."""
     return {
         name: Windows(values.values, values.last[index], values.length)

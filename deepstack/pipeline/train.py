@@ -1,17 +1,14 @@
 """Training the network of a config on its samples: what comes before the loop, and the loop."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
-from deepstack.gramian import Drawing
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
 from deepstack.models.inputs import BASE
@@ -20,9 +17,9 @@ from deepstack.pipeline.episodes import refresher
 from deepstack.pipeline.inputs import seconds_since_2000
 from deepstack.pipeline.pretrain import LayerWeights, pretrain, with_weights
 from deepstack.pipeline.samples import Slices
+from deepstack.pipeline.stored import with_stored_images
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.augment import make_augment
-from deepstack.samples.stored_images import StoredImages, open_images
 from deepstack.training.fit import FitResult, fit
 from deepstack.training.losses import cross_entropy
 from deepstack.training.objective import objective_of
@@ -79,9 +76,7 @@ def train(
     samples, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
     build, objective = builder(config, parts), objective_of(head, config.training, parts.priors)
     if config.samples.images is not None and entry.draws is not None:
-        samples, validation = (
-            replace(each, x={BASE: stored(config, parts, entry.draws(options))}) for each in (samples, validation)
-        )
+        samples, validation = with_stored_images(config, parts, entry.draws(options))
         shapes = {name: tuple(values.shape[1:]) for name, values in samples.arrays.items()}
         build = partial(catalogue.build, config.model.name, shapes, head, config.model.options)
     if entry.generator is not None:
@@ -108,20 +103,6 @@ def train(
         bytes_per_sample=entry.cost.bytes_per_sample(options) if entry.cost else None,
         xla=entry.xla,
     )
-
-
-def stored(config: RunConfig, parts: Slices, drawing: Drawing) -> StoredImages:
-    """The images of the training and validation samples, as `deepstack gaf` has stored them."""
-    assert config.samples.images is not None
-    expected = {
-        "channels": list(parts.names),
-        "size": drawing.size,
-        "fields": list(drawing.fields),
-        "joint": list(drawing.joint),
-        "interval_s": parts.interval.total_seconds(),
-    }
-    wanted = np.concatenate([parts.split.train, parts.split.validation])
-    return open_images(Path(config.samples.images), parts.labels.samples, wanted, config.samples.window_bars, expected)
 
 
 def _started(build: Callable[[], keras.Model], weights: LayerWeights) -> keras.Model:
