@@ -36,7 +36,14 @@ from deepstack.samples.windows import Windows
 from deepstack.training.fit import fit
 from deepstack.training.objective import objective_of
 
-CANDLES = Path(__file__).parents[1] / ".." / "shared" / "data" / "xasset10_spot_1h_to_2025-06.csv.gz"
+CANDLES = Path(__file__).parents[1] / ".." / "shared" / "data"
+FILES = (
+    "xasset10_spot_1h_to_2025-06.csv.gz",
+    "btcusdt_um_1m_2022-10_2023-03.csv.gz",
+    "ethusdt_um_1m_2022-10_2023-03.csv.gz",
+    "btc_eth_bnb_spot_1m_2021-04_2021-06.csv.gz",
+)
+"""Hours of ten coins, whose dates divide the slices; minutes that lie before those dates, for training."""
 PAGE = Path(__file__).parents[1] / "docs" / "patterns.png"
 PATTERNS = (
     "CDLENGULFING",
@@ -50,7 +57,8 @@ PATTERNS = (
 )
 CHANNELS = ("open", "high", "low", "close", "body", "upper_shadow", "lower_shadow")
 BARS, SIZE, JOINT = 8, 32, [4, 3]
-TRAIN, VALIDATION = 0.7, 0.1
+CUTS = 0.7, 0.8
+"""Shares of a symbol's hours at which validation and test begin."""
 LEAST = 0.93
 CONFIG = TrainingConfig(
     optimizer="adamw",
@@ -58,8 +66,8 @@ CONFIG = TrainingConfig(
     weight_decay=1e-4,
     schedule=ScheduleConfig(warmup_share=0.05, final_share=0.01),
     batch_size=64,
-    epochs=10,
-    early_stopping_epochs=10,
+    epochs=4,
+    early_stopping_epochs=4,
     strategy="none",
     precision="mixed_bfloat16",
 )
@@ -67,16 +75,17 @@ CONFIG = TrainingConfig(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=str(CANDLES), help="candles; ten coins of hourly bars by default")
+    parser.add_argument("--data", action="append", help="candle files, the one that is tested on first")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--anew", action="store_true", help="measure again what is known")
     arguments = parser.parse_args()
-    if not Path(arguments.data).exists():
+    data = arguments.data or [str(CANDLES / name) for name in FILES]
+    if not all(Path(path).exists() for path in data):
         sys.exit("nothing measured: the candles are not there, give them with --data")
     known: dict[str, Any] = {}
     if (RESULTS / "patterns.json").exists() and not arguments.anew:
         known = read_result("patterns")[1]["seeds"]
-    samples = samples_of(read_market([arguments.data])[0])
+    samples = samples_of([read_market([path])[0] for path in data])
     print({name: len(part) for name, part in zip(("train", "validation", "test"), samples, strict=True)}, flush=True)
     missed = 0
     for seed in arguments.seeds.split(","):
@@ -93,22 +102,26 @@ def bars(known: dict[str, Any]) -> list[Bar]:
     return [Bar(f"accuracy on eight candlestick patterns, worst of {len(known)} seeds", worst, ">=", LEAST)]
 
 
-def samples_of(market: Market) -> list[Samples]:
-    """Balanced train, validation and test slices of a market's patterns."""
-    last, codes, slices = [], [], []
+def samples_of(markets: list[Market]) -> list[Samples]:
+    """Balanced train, validation and test slices of the patterns in several markets.
+
+    The dates that divide a symbol are those of the first market; others add samples on the same side of them.
+    """
+    cuts = {name: candles.frame.index[[int(s * len(candles)) for s in CUTS]] for name, candles in markets[0].items()}
+    tables, last, codes, slices = [], [], [], []
     rows = 0
-    for candles in market.values():
-        bar, code = patterns_of(candles)
-        last.append(rows + bar)
-        codes.append(code)
-        # The same dates for every pattern of a symbol, so that no window of training reaches into a later slice.
-        share = bar / len(candles)
-        slices.append((share >= TRAIN).astype(int) + (share >= TRAIN + VALIDATION))
-        rows += len(candles)
+    for market in markets:
+        tables.append(make_table(market, names=CHANNELS).values)
+        for name, candles in market.items():
+            bar, code = patterns_of(candles)
+            last.append(rows + bar)
+            codes.append(code)
+            slices.append(cuts[name].searchsorted(candles.frame.index[bar], side="right"))
+            rows += len(candles)
     where, code, part = (np.concatenate(each) for each in (last, codes, slices))
     y = np.zeros((len(code), 1, len(PATTERNS) + 2), np.float32)
     y[np.arange(len(code)), 0, code] = 1.0
-    windows = {"features": Windows(make_table(market, names=CHANNELS).values, where, BARS)}
+    windows = {"features": Windows(np.concatenate(tables), where, BARS)}
     random = np.random.default_rng(0)
     return [
         Samples(windows, index, y[index], np.ones((len(index), 1), np.float32))

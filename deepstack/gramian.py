@@ -36,19 +36,20 @@ class Drawing:
     joint: tuple[int, ...] = ()
 
 
+def places(bars: int, size: int) -> np.ndarray:
+    """Which bar each pixel shows where a window has no more bars than pixels, int64 [size]; nothing is interpolated."""
+    return np.arange(size) * bars // size
+
+
 def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:
     """Piecewise aggregate approximation: float64 [size, bars], 1 where a bar belongs to a pixel, their average.
 
-    A window of fewer bars than pixels is not interpolated: each pixel shows the bar at its place.
-
     Args:
-        bars: of the window.
+        bars: of the window, more than pixels.
         size: pixels.
         overlapping: segments of one length, ⌈bars / size⌉, that overlap where they must; else of lengths that differ
             by one at most.
     """
-    if bars < size:
-        return np.eye(bars)[np.arange(size) * bars // size]
     if overlapping:
         length = math.ceil(bars / size)
         first = length * np.arange(size) - np.linspace(0, length * size - bars, size).astype(np.int64)
@@ -63,9 +64,11 @@ def averaging(bars: int, size: int, *, overlapping: bool = False) -> np.ndarray:
 def cosines_and_sines(
     xp: Any,
     windows: Any,
-    pixels: np.ndarray,
+    size: int,
     joint: tuple[int, ...] = (),
     sample_range: tuple[float, float] | None = (-1.0, 1.0),
+    *,
+    overlapping: bool = False,
 ) -> tuple[Any, Any]:
     """cos φ and sin φ of each pixel and channel.
 
@@ -76,17 +79,21 @@ def cosines_and_sines(
     Args:
         xp: the library: `numpy` or `keras.ops`.
         windows: float64 [batch, bars, channels], finite.
-        pixels: of `averaging`.
+        size: pixels.
         joint: sizes of groups of channels, from the first, that share one minimum and maximum; each further channel
             has its own.
         sample_range: what minimum and maximum become, within [-1, 1]; None takes values as they are, which must lie in
             [-1, 1].
+        overlapping: as in `averaging`.
 
     Returns:
         Two float64 arrays [batch, size, channels].
     """
     low, high = sample_range or (-1.0, 1.0)
-    averaged = xp.einsum("st,btc->bsc", pixels, windows) / pixels.sum(axis=1)[:, None]
+    bars, averaged = windows.shape[1], windows
+    if bars > size:
+        pixels = averaging(bars, size, overlapping=overlapping)
+        averaged = xp.einsum("st,btc->bsc", pixels, windows) / pixels.sum(axis=1)[:, None]
     if sample_range is None:
         above, below = (1.0 + averaged) / 2.0, (1.0 - averaged) / 2.0
     else:
@@ -96,7 +103,10 @@ def cosines_and_sines(
         above, below = (averaged - least) / spread, xp.where(varies, (most - averaged) / spread, 1.0)
     product = xp.maximum((1.0 + low + (high - low) * above) * (1.0 - high + (high - low) * below), 0.0)
     positive = product > 0.0
-    return low + (high - low) * above, xp.where(positive, xp.sqrt(xp.where(positive, product, 1.0)), 0.0)
+    cos, sin = low + (high - low) * above, xp.where(positive, xp.sqrt(xp.where(positive, product, 1.0)), 0.0)
+    if bars >= size:
+        return cos, sin
+    return xp.take(cos, places(bars, size), axis=1), xp.take(sin, places(bars, size), axis=1)
 
 
 def _extremes(xp: Any, values: Any, joint: tuple[int, ...]) -> tuple[Any, Any]:

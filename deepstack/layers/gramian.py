@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from deepstack.gramian import FIELDS, Field, averaging, cosines_and_sines
+from deepstack.gramian import FIELDS, Field, cosines_and_sines
 
 
 @keras.saving.register_keras_serializable(package="deepstack")
@@ -55,26 +55,26 @@ class GramianAngularField(keras.layers.Layer):
         self.overlapping = overlapping
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Lay out which bars each pixel averages."""
+        """Check that the options fit the windows."""
         _, bars, channels = input_shape
         if bars is None or channels is None:
             raise ValueError(f"bars and channels must be known, not {input_shape}")
         if any(group < 1 for group in self.joint) or sum(self.joint) > channels:
             raise ValueError(f"joint must be sizes of groups among {channels} channels, not {self.joint}")
-        self.pixels = averaging(bars, self._pixels(bars), overlapping=self.overlapping)
-        self.own = np.eye(channels, dtype=np.float32)
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Draw."""
         known = tf.debugging.check_numerics(tf.cast(inputs, tf.float32), "a window must be finite")
-        cos, sin = cosines_and_sines(ops, tf.cast(known, tf.float64), self.pixels, self.joint, self.sample_range)
+        windows, pixels = tf.cast(known, tf.float64), self._pixels(inputs.shape[1])
+        cos, sin = cosines_and_sines(ops, windows, pixels, self.joint, self.sample_range, overlapping=self.overlapping)
         cos, sin = tf.cast(cos, tf.float32), tf.cast(sin, tf.float32)
         columns = {"summation": (cos, -sin), "difference": (-sin, cos)}
         # [batch, 2, size, channels, fields], then a channel's columns are 0 for the rows of the others.
         right = ops.stack([ops.stack(columns[field], axis=1) for field in self.fields], axis=-1)
         size, channels = cos.shape[1:]
-        right = right[:, :, None] * self.own[:, None, :, None]
+        if channels > 1:
+            right = right[:, :, None] * np.eye(channels, dtype=np.float32)[:, None, :, None]
         right = ops.reshape(right, (-1, 2 * channels, size * channels * len(self.fields)))
         left = ops.concatenate([cos, sin], axis=-1)
         image = ops.reshape(ops.matmul(left, right), (-1, size, size, channels * len(self.fields)))

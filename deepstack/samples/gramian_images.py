@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepstack.errors import ConfigError
-from deepstack.gramian import Drawing, averaging, cosines_and_sines
+from deepstack.gramian import Drawing, cosines_and_sines
 
 
 def gramian_images(windows: np.ndarray, drawing: Drawing) -> np.ndarray:
@@ -21,8 +21,7 @@ def gramian_images(windows: np.ndarray, drawing: Drawing) -> np.ndarray:
     """
     if not np.isfinite(windows).all():
         raise ValueError("a window must be finite")
-    pixels = averaging(windows.shape[1], drawing.size)
-    cos, sin = cosines_and_sines(np, windows.astype(np.float64), pixels, drawing.joint)
+    cos, sin = cosines_and_sines(np, windows.astype(np.float64), drawing.size, drawing.joint)
     c, s = (np.moveaxis(part.astype(np.float32), 2, 1)[:, :, :, None] for part in (cos, sin))
     across = {"summation": (np.swapaxes(c, 2, 3), np.swapaxes(-s, 2, 3))}
     across["difference"] = across["summation"][1], across["summation"][0]

@@ -8,6 +8,7 @@ hold them says so before anything is drawn.
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ CHUNK = 256
 """Images a worker draws at once: 8 MB of 64 × 64 pixels."""
 
 ENGINES: dict[str, Callable[[np.ndarray, Drawing], np.ndarray]] = {"native": gramian_images, "pyts": pyts_images}
+
+
+CHUNKS_A_BATCH = 64
+"""Chunks given to a cluster at once."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +95,15 @@ def over_workers(chunks: Iterator[Chunk], workers: int, backend: str) -> Iterato
         workers: processes; 1 draws in this one.
         backend: a joblib backend: `loky`, or `dask` inside a client.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
 
     if workers == 1 and backend == "loky":
         yield from map(write_chunk, chunks)
         return
-    parallel = Parallel(
-        n_jobs=workers,
-        backend=backend,
-        return_as="generator_unordered",
-        pre_dispatch="2*n_jobs",
-        batch_size=1,
-        max_nbytes=None,
-    )
-    yield from parallel(delayed(write_chunk)(chunk) for chunk in chunks)
+    if backend == "loky":
+        parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
+        yield from parallel(delayed(write_chunk)(chunk) for chunk in chunks)
+        return
+    with parallel_config(backend=backend), Parallel() as parallel:  # other backends give back lists only
+        while batch := list(islice(chunks, CHUNKS_A_BATCH)):
+            yield from parallel(delayed(write_chunk)(chunk) for chunk in batch)
