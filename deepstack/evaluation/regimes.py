@@ -69,3 +69,26 @@ def by_regime(regimes: pd.DataFrame, right: np.ndarray, trades: pd.DataFrame, ta
                 "expectancy_r": float(trades["net_r"].to_numpy()[chosen].mean()) if count else None,
             }
     return figures
+
+
+def regime_table(output: str, models: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The figures as a report shows them: `title`, `models`, and `rows`, regime → (expectancy, the rest) a model.
+
+    Args:
+        output: what was asked.
+        models: model → from `by_regime`.
+    """
+    regimes = next(iter(models.values()))
+    return {
+        "title": output,
+        "models": [name.replace("_", " ") for name in models],
+        "rows": {name: [_cell(figures[name]) for figures in models.values()] for name in regimes},
+    }
+
+
+def _cell(figures: dict[str, Any]) -> tuple[str, str]:
+    accuracy = "" if figures["accuracy"] is None else f", {figures['accuracy']:.0%} right"
+    if not figures["trades_taken"]:
+        return "–", f"0 of {figures['samples']:,}{accuracy}"
+    taken = f"{figures['trades_taken']:,} of {figures['samples']:,}, {figures['win_rate']:.0%} won{accuracy}"
+    return f"{figures['expectancy_r']:+.3f}", taken

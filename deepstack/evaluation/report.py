@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from deepstack.evaluation.regimes import regime_table
 from deepstack.evaluation.table import by_output, comparison_rows
 
 SCHEMA_VERSION = 1
@@ -96,6 +97,7 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
             if report.get(name) is not None
         },
         config=json.dumps(report.get("config", {}), indent=2),
+        regimes=[regime_table(output, models) for output, models in report.get("regimes", {}).items()],
         images={name: base64.b64encode(image).decode("ascii") for name, image in images.items()},
     )
 

@@ -1,0 +1,103 @@
+"""Two finished models judged as one, from artifacts to the page; and members that do not belong together."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepstack.candles.market import Candles, Market
+from deepstack.config.read import read_config
+from deepstack.ensembles.members import aligned
+from deepstack.ensembles.report import judge_ensemble
+from deepstack.errors import ArtifactError
+from deepstack.pipeline.market import load_source
+from deepstack.pipeline.predict import load
+from deepstack.pipeline.run import run
+from deepstack.progress import no_progress
+
+CONFIG = """\
+name: small
+seed: 5
+data:
+  synthetic: {symbols: 1, bars: 5000, interval: 1min, edge: 1.0}
+features: {names: [close]}
+labels:
+  kind: horizons
+  horizons: {lengths: [15min], volatility_bars: 60, every_bars: 6}
+samples: {window_bars: 12}
+model: {name: gaf_resnet18, head: classes, options: {size: 8, filters: [64], blocks: [1], units: 8}}
+training: {strategy: none, epochs: 1, batch_size: 64}
+evaluation: {bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all, gradient_boosting]}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ensemble")
+    (folder / "small.yaml").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def artifacts(place: Path) -> list[Path]:
+    """The same question asked of windows of 12 and 24 bars."""
+    return [
+        run(read_config(place / "small.yaml", [f"samples.window_bars={bars}"]), out=place / "artifacts" / str(bars))
+        for bars in (12, 24)
+    ]
+
+
+@pytest.fixture(scope="module")
+def market(place: Path) -> Market:
+    return load_source(read_config(place / "small.yaml")).market
+
+
+@pytest.fixture(scope="module")
+def report(place: Path, artifacts: list[Path], market: Market) -> dict:
+    return judge_ensemble(artifacts, market, place / "together", method="weighted")
+
+
+def test_every_member_method_and_tree_is_judged_on_the_same_samples(report: dict) -> None:
+    names = {"network", *report["baselines"]}
+    assert {"ensemble_mean", "ensemble_vote", "ensemble_stacking"} <= names
+    assert {"gaf_resnet18_12bars", "gaf_resnet18_24bars", "gradient_boosting"} <= names
+    assert any(name.startswith("two_stage_") for name in names)
+    blocks = [report["test"]["h15min"], *(block["h15min"] for block in report["baselines"].values())]
+    assert {block["trades"] for block in blocks} == {report["samples"]["test"]}
+    for block in blocks:
+        assert np.sum(block["confusion"]) == report["samples"]["test"]
+        assert {"win_rate", "sharpe", "sortino", "accuracy"} <= set(block)
+
+
+def test_each_regime_has_figures_and_they_add_up(report: dict) -> None:
+    for figures in report["regimes"]["15min"].values():
+        trends = sum(figures[f"trend {name}"]["samples"] for name in ("up", "down", "range"))
+        assert trends == figures["volatility high"]["samples"] + figures["volatility low"]["samples"]
+        assert trends == report["samples"]["test"]
+
+
+def test_the_page_and_the_plots_stand(place: Path, report: dict) -> None:
+    assert json.loads((place / "together" / "report.json").read_text())["verdict"] == report["verdict"]
+    assert "By market regime" in (place / "together" / "report.html").read_text()
+    assert (place / "together" / "plots" / "confusion_ensemble_mean.png").stat().st_size > 1000
+
+
+def test_members_answer_for_the_same_decisions(artifacts: list[Path], market: Market) -> None:
+    members = aligned(artifacts, market, no_progress)
+    test = members.slices.frame(members.slices.split.test)
+    for number, path in enumerate(artifacts):
+        table = load(path).predict(market).set_index("decision_time").loc[test["decision_time"]]
+        np.testing.assert_allclose(table[["sell", "hold", "buy"]], members.test[number, :, 0], atol=1e-6)
+
+
+def test_members_of_other_candles_or_labels_are_refused(place: Path, artifacts: list[Path], market: Market) -> None:
+    ((symbol, candles),) = market.items()
+    later = {symbol: Candles(symbol, candles.interval, candles.frame.iloc[10:])}
+    with pytest.raises(ArtifactError, match="other candles"):
+        judge_ensemble(artifacts, later, place / "no")
+    sets = ["labels.horizons.lengths=[30min]"]
+    other = run(read_config(place / "small.yaml", sets), out=place / "artifacts" / "other")
+    with pytest.raises(ArtifactError, match="other labels"):
+        judge_ensemble([artifacts[0], other], market, place / "no")
+    assert not (place / "no").exists()
