@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from deepstack.features.catalogue import GROUPS, MAX_LOOKBACK_BARS
+from deepstack.features.catalogue import CHANNELS, GROUPS, MAX_LOOKBACK_BARS
+from deepstack.features.feature import Feature
 
 HEAD = """# Features
 
@@ -15,6 +16,14 @@ carry beyond open, high, low, close and volume: `peers` is a second symbol.
 Written by `python -m deepstack.features.docs docs/features.md`; the tests compare it with the catalogue.
 """
 
+CHANNELS_HEAD = """
+## candle channels
+
+In the instrument's own prices and volumes, for networks that scale every window by themselves (`gaf_resnet18`); no
+group holds them, `features.names` asks for them.
+
+"""
+
 TABLE_HEAD = "| name | formula | unit | lookback | needs |\n|---|---|---|---|---|\n"
 
 
@@ -23,12 +32,14 @@ def markdown() -> str:
     count = sum(len(group) for group in GROUPS.values())
     parts = [HEAD.format(count=count, groups=len(GROUPS), lookback=MAX_LOOKBACK_BARS - 1)]
     for name, group in GROUPS.items():
-        parts.append(f"\n## {name} ({len(group)})\n\n{TABLE_HEAD}")
-        for feature in group:
-            formula = feature.formula.replace("|", "\\|")
-            needs = ", ".join(feature.needs)
-            parts.append(f"| `{feature.name}` | {formula} | {feature.unit} | {feature.lookback_bars} | {needs} |\n")
+        parts += [f"\n## {name} ({len(group)})\n\n{TABLE_HEAD}", *map(_row, group)]
+    parts += [CHANNELS_HEAD, TABLE_HEAD, *map(_row, CHANNELS.values())]
     return "".join(parts)
+
+
+def _row(feature: Feature) -> str:
+    formula, needs = feature.formula.replace("|", "\\|"), ", ".join(feature.needs)
+    return f"| `{feature.name}` | {formula} | {feature.unit} | {feature.lookback_bars} | {needs} |\n"
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Gramian images of a config's training and validation samples, written to disk for those who want them there."""
 
 import json
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -217,7 +217,7 @@ def _chunks(plan: _Plan, part: str, images: Path, done: Path, left: list[int], h
 
 def _record(work: Path, record: dict[str, Any]) -> None:
     """metadata.json, and the same as a pickle of plain values for those who read that."""
-    (work / "metadata.pkl").write_bytes(pickle.dumps(record))
+    joblib.dump(record, work / "metadata.pkl")
     (work / "metadata.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

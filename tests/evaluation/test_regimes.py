@@ -12,7 +12,9 @@ CUT = pd.Timestamp("2024-01-02", tz="UTC")
 
 def market_of(returns: np.ndarray) -> dict[str, Candles]:
     close = 100.0 * np.exp(np.cumsum(returns))
-    index = pd.date_range("2024-01-01 00:01", periods=len(close), freq="1min", tz="UTC", name="close_time").as_unit("ms")
+    index = pd.date_range("2024-01-01 00:01", periods=len(close), freq="1min", tz="UTC", name="close_time").as_unit(
+        "ms"
+    )
     columns = {"open": close, "high": close, "low": close, "close": close, "volume": 1.0}
     return {"X": Candles("X", pd.Timedelta("1min"), pd.DataFrame(columns, index=index))}
 

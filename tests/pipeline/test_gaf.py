@@ -3,13 +3,12 @@
 import errno
 import json
 import os
-import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
@@ -78,7 +77,7 @@ def stored(config: RunConfig, market: Market, tmp_path_factory: pytest.TempPathF
 def test_a_folder_holds_the_images_and_labels_of_train_and_validation(
     stored: Path, market: Market, config: RunConfig
 ) -> None:
-    (symbol, candles), = market.items()
+    ((symbol, candles),) = market.items()
     folder = stored / SYMBOL_WINDOW.format(symbol)
     assert {path.name for path in folder.iterdir()} == {
         *(f"{part}_{what}.npy" for part in ("train", "val") for what in ("images", "labels", "times")),
@@ -86,7 +85,7 @@ def test_a_folder_holds_the_images_and_labels_of_train_and_validation(
         "metadata.pkl",
     }
     record = json.loads((folder / "metadata.json").read_text())
-    assert pickle.loads((folder / "metadata.pkl").read_bytes()) == record
+    assert joblib.load(folder / "metadata.pkl") == record
     ohlcv = candles.frame[["open", "high", "low", "close", "volume"]].to_numpy(np.float32)
     closed = candles.frame.index.as_unit("ms").asi8
     for part in ("train", "val"):
@@ -181,15 +180,14 @@ def test_training_reads_either_source_alike(
     from_files = config.model_copy(update={"samples": config.samples.model_copy(update={"images": str(stored)})})
     check(from_files)
     weights = [
-        train(one, parts, tmp_path / name).model.get_weights() for name, one in (("graph", config), ("files", from_files))
+        train(one, parts, tmp_path / name).model.get_weights()
+        for name, one in (("graph", config), ("files", from_files))
     ]
     for made, read in zip(*weights, strict=True):
         np.testing.assert_allclose(read, made, rtol=1e-2, atol=1e-3)
 
 
-def test_images_of_other_candles_are_refused(
-    config: RunConfig, parts: Slices, stored: Path, tmp_path: Path
-) -> None:
+def test_images_of_other_candles_are_refused(config: RunConfig, parts: Slices, stored: Path, tmp_path: Path) -> None:
     other = replace(parts, inputs={name: _reversed(values) for name, values in parts.inputs.items()})
     from_files = config.model_copy(update={"samples": config.samples.model_copy(update={"images": str(stored)})})
     with pytest.raises(DataError, match="others for the same decisions"):
@@ -223,5 +221,3 @@ def test_channels_must_be_named(config: RunConfig, market: Market, tmp_path: Pat
     unnamed = config.model_copy(update={"features": config.features.model_copy(update={"names": ()})})
     with pytest.raises(ConfigError, match=r"features\.names"):
         gaf.drawing_of(unnamed)
-
-

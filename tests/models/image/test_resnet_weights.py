@@ -1,4 +1,4 @@
-"""Pretrained weights: each layout read from a file made here, two channels from three, what is frozen, what is refused."""
+"""Pretrained weights: each layout from a file made here, two channels from three, what is frozen and refused."""
 
 from pathlib import Path
 from unittest import mock
@@ -66,7 +66,10 @@ def test_each_layout_gives_every_layer_its_weights(
 @pytest.mark.parametrize("channels", [1, 2, 8])
 def test_grey_images_of_other_channels_meet_the_same_response(channels: int) -> None:
     random = np.random.default_rng(1)
-    rgb, grey = random.normal(size=(7, 7, 3, 4)).astype(np.float32), random.normal(size=(1, 20, 20, 1)).astype(np.float32)
+    rgb, grey = (
+        random.normal(size=(7, 7, 3, 4)).astype(np.float32),
+        random.normal(size=(1, 20, 20, 1)).astype(np.float32),
+    )
     wanted = keras.ops.conv(np.repeat(grey, 3, axis=-1), rgb)
     found = keras.ops.conv(np.repeat(grey, channels, axis=-1), first_kernel(rgb, channels))
     np.testing.assert_allclose(found, wanted, atol=1e-4)
@@ -77,7 +80,9 @@ def test_the_network_starts_from_the_file_with_its_first_stages_frozen(
 ) -> None:
     save_file(state, tmp_path / "r.safetensors")
     options = {"weights": str(tmp_path / "r.safetensors")}
-    network = with_weights(catalogue.build("gaf_resnet18", WINDOW, options=options), pretrained(WINDOW, GafResnet18Config(**options)))
+    network = with_weights(
+        catalogue.build("gaf_resnet18", WINDOW, options=options), pretrained(WINDOW, GafResnet18Config(**options))
+    )
     np.testing.assert_array_equal(
         network.get_layer("stack2_block0_1_conv").kernel, state["layer3.0.conv1.weight"].transpose(2, 3, 1, 0)
     )
@@ -95,7 +100,9 @@ def test_without_a_file_nothing_is_loaded() -> None:
 
 
 def test_what_is_no_resnet18_is_refused_with_a_remedy(state: dict[str, np.ndarray], tmp_path: Path) -> None:
-    save_file({key: value for key, value in state.items() if key != "layer3.1.conv2.weight"}, tmp_path / "a.safetensors")
+    save_file(
+        {key: value for key, value in state.items() if key != "layer3.1.conv2.weight"}, tmp_path / "a.safetensors"
+    )
     save_file({**state, "conv1.weight": np.zeros((64, 3, 3, 3), np.float32)}, tmp_path / "b.safetensors")
     (tmp_path / "c.safetensors").write_bytes(b"nothing")
     (tmp_path / "d.weights.h5").write_bytes(b"nothing")
@@ -116,7 +123,7 @@ def test_what_is_no_resnet18_is_refused_with_a_remedy(state: dict[str, np.ndarra
 def test_offline_the_remedy_is_told() -> None:
     with (
         mock.patch.object(ResNetBackbone, "from_preset", side_effect=ConnectionError("no name")),
-        pytest.raises(ConfigError, match="a connection to fetch it.*safetensors"),
+        pytest.raises(ConfigError, match=r"a connection to fetch it.*safetensors"),
     ):
         read_resnet18("imagenet")
 
