@@ -25,7 +25,7 @@ Made by `python -m deepstack.pipeline.models > docs/models.md`; do not edit by h
 `model.name` of a config names one of these and `model.options` sets its options; one left out takes its default.
 Counted layers are those that hold weights of their own, as in an artifact's `<name>_architecture.csv`; parameters
 include batch statistics. Both are for the default options, {FEATURES} features, windows of {WINDOW_BARS} bars and one
-binary output. Field is how many bars one step of the trunk sees; causal says that no step sees a later one.
+binary output; one channel for those that draw. Field is how many bars one step of the trunk sees; causal says that no step sees a later one.
 {STEP_NOTE}.
 """
 
@@ -58,7 +58,8 @@ def model_rows() -> Iterator[ModelRow]:
     step_ms = json.loads(STEP_MS.read_text(encoding="utf-8"))
     for name, model in sorted(MODELS.items()):
         timeframes = TIMEFRAMES if model.sees == "timeframes" else ()
-        shapes = input_shapes(model.sees, FEATURES, WINDOW_BARS, timeframes, when=model.when)
+        columns = 1 if model.scales_windows else FEATURES
+        shapes = input_shapes(model.sees, columns, WINDOW_BARS, timeframes, when=model.when)
         layers, parameters = count(name, shapes, binary_head(), {})
         field = model.receptive_field(model.config()) if model.receptive_field else None
         field = 1 if model.sees == "bar" else field
