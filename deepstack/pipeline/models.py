@@ -24,8 +24,9 @@ Made by `python -m deepstack.pipeline.models > docs/models.md`; do not edit by h
 
 `model.name` of a config names one of these and `model.options` sets its options; one left out takes its default.
 Counted layers are those that hold weights of their own, as in an artifact's `<name>_architecture.csv`; parameters
-include batch statistics. Both are for the default options, {FEATURES} features, windows of {WINDOW_BARS} bars and one
-binary output; one channel for those that draw. Field is how many bars one step of the trunk sees; causal says that no step sees a later one.
+include batch statistics. Both are for the default options, {FEATURES} features (one channel for models that draw),
+windows of {WINDOW_BARS} bars and one binary output. Field is how many bars one step of the trunk sees; causal says that
+no step sees a later one.
 {STEP_NOTE}.
 """
 
