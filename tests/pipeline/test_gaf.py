@@ -105,6 +105,20 @@ def test_the_slices_are_apart_by_their_labels(stored: Path, market: Market) -> N
     assert (np.diff(train) > 0).all() and train[-1] + 15 * 60_000 < validation[0]
 
 
+def test_candles_reach_the_network_as_they_are_and_the_baselines_as_features(
+    parts: Slices, market: Market, config: RunConfig
+) -> None:
+    assert parts.across_gaps == config.samples.window_bars - 1, "one hole"
+    assert parts.names == config.features.names and not parts.scalers
+    (candles,) = market.values()
+    index = parts.split.train[:50]
+    windows = parts.inputs["features"][index]
+    closed = candles.frame.loc[parts.labels.samples["decision_time"].iloc[index]]
+    np.testing.assert_array_equal(windows[:, -1], closed[list(parts.names)].to_numpy(np.float32))
+    assert parts.tabular is not None and len(parts.tabular) == len(parts.labels)
+    assert np.abs(parts.tabular[parts.split.train].mean(axis=0)).max() < 0.1, "scaled on the training slice"
+
+
 def test_a_broken_off_run_leaves_nothing_complete_and_goes_on(
     config: RunConfig, market: Market, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
