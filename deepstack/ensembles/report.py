@@ -113,8 +113,9 @@ def _regimes(
             moves = given.test.shape[1] == 3
             trades = trades_of(test, output, given.test, config.labels) if moves else test
             strength = conviction(given.test) if moves else given.test[:, 1]
-            taken = strength >= blocks[name]["threshold"]
-            found[output][name] = by_regime(regimes, given.test.argmax(axis=1) == codes, trades, taken)
+            taken, answers = strength >= blocks[name]["threshold"], given.test.argmax(axis=1)
+            risk = config.evaluation.risk_share
+            found[output][name] = by_regime(regimes, codes, answers, trades, taken, market, risk)
     return found
 
 

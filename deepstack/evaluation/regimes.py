@@ -4,9 +4,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import confusion_matrix
 
 from deepstack.candles.market import Market
+from deepstack.evaluation.equity import equity_curve, mark_trades
+from deepstack.evaluation.trading import equity_scores, outcome_scores
 
+REGIMES = {"trend": ("up", "down", "range"), "volatility": ("high", "low")}
 TREND_SIGMA = 1.0
 """A move over the window of more than so many standard deviations of a random walk is a trend."""
 
@@ -43,32 +47,49 @@ def regimes_of(market: Market, samples: pd.DataFrame, bars: int, before: pd.Time
     return found
 
 
-def by_regime(regimes: pd.DataFrame, right: np.ndarray, trades: pd.DataFrame, taken: np.ndarray) -> dict[str, Any]:
+def by_regime(
+    regimes: pd.DataFrame,
+    codes: np.ndarray,
+    answers: np.ndarray,
+    trades: pd.DataFrame,
+    taken: np.ndarray,
+    market: Market,
+    risk_share: float,
+) -> dict[str, Any]:
     """Figures of one model in each regime.
 
     Args:
         regimes: from `regimes_of`, of the same samples.
-        right: bool [samples], whether the likeliest class was the true one.
-        trades: the trade each sample stands for, columns won and net_r.
+        codes, answers: int [samples], the true class and the likeliest.
+        trades: frame of TRADE_COLUMNS, the trade each sample stands for.
         taken: bool [samples].
+        market: the candles the trades were labelled on.
+        risk_share: of equity, a trade, for Sharpe and Sortino over the whole span.
 
     Returns:
-        `trend up`, … → `samples accuracy trades_taken win_rate expectancy_r`; the last two None where nothing is taken.
+        `trend up`, … → `samples accuracy confusion trades_taken win_rate expectancy_r sharpe sortino`; None where a
+        figure is not defined.
     """
-    figures = {}
-    for column, names in (("trend", ("up", "down", "range")), ("volatility", ("high", "low"))):
+    marks, found = mark_trades(trades, market), {}
+    won, net_r = trades["won"].to_numpy(bool), trades["net_r"].to_numpy(np.float64)
+    classes = np.arange(max(codes.max(), answers.max(), 1) + 1)
+    for column, names in REGIMES.items():
         for name in names:
             inside = (regimes[column] == name).to_numpy()
             chosen = inside & taken
-            count = int(chosen.sum())
-            figures[f"{column} {name}"] = {
+            equity = equity_scores(equity_curve(marks, chosen, risk_share))
+            outcome = outcome_scores(won[inside], net_r[inside], taken[inside]) if inside.any() else {}
+            found[f"{column} {name}"] = {
                 "samples": int(inside.sum()),
-                "accuracy": float(right[inside].mean()) if inside.any() else None,
-                "trades_taken": count,
-                "win_rate": float(trades["won"].to_numpy(bool)[chosen].mean()) if count else None,
-                "expectancy_r": float(trades["net_r"].to_numpy()[chosen].mean()) if count else None,
+                "accuracy": float((codes == answers)[inside].mean()) if inside.any() else None,
+                "confusion": confusion_matrix(codes[inside], answers[inside], labels=classes).tolist(),
+                "trades_taken": int(chosen.sum()),
+                "win_rate": outcome.get("win_rate"),
+                "expectancy_r": outcome.get("expectancy_r"),
+                "sharpe": equity["sharpe"] if chosen.any() else None,
+                "sortino": equity["sortino"] if chosen.any() else None,
             }
-    return figures
+    return found
 
 
 def regime_table(output: str, models: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -91,4 +112,7 @@ def _cell(figures: dict[str, Any]) -> tuple[str, str]:
     if not figures["trades_taken"]:
         return "–", f"0 of {figures['samples']:,}{accuracy}"
     taken = f"{figures['trades_taken']:,} of {figures['samples']:,}, {figures['win_rate']:.0%} won{accuracy}"
-    return f"{figures['expectancy_r']:+.3f}", taken
+    ratios = (
+        f"{name.capitalize()} {figures[name]:+.2f}" for name in ("sharpe", "sortino") if figures[name] is not None
+    )
+    return f"{figures['expectancy_r']:+.3f}", ", ".join([taken, *ratios])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from deepstack.candles.market import Candles
-from deepstack.evaluation.regimes import by_regime, regimes_of
+from deepstack.evaluation.regimes import by_regime, regime_table, regimes_of
 
 BARS = 40
 CUT = pd.Timestamp("2024-01-02", tz="UTC")
@@ -46,12 +46,40 @@ def test_later_bars_change_nothing() -> None:
 
 
 def test_figures_of_each_regime_are_of_its_samples() -> None:
+    market = market_of(1e-3 * np.random.default_rng(2).normal(size=100))
+    decided = market["X"].frame.index[[10, 20, 30, 40]]
+    ends = decided + pd.Timedelta("5min")
+    prices = [market["X"].frame["close"].loc[at].to_numpy() for at in (decided, ends)]
+    trades = pd.DataFrame(
+        {
+            "symbol": "X",
+            "side": np.int8(1),
+            "decision_time": decided,
+            "entry_time": decided,
+            "end_time": ends,
+            "entry_price": prices[0],
+            "exit_price": prices[1],
+            "risk": 0.01 * prices[0],
+            "gross_r": [1.0, -1.0, 2.0, 0.5],
+            "net_r": [1.0, -1.0, 2.0, 0.5],
+            "won": [True, False, True, True],
+        }
+    )
     regimes = pd.DataFrame({"trend": ["up", "up", "down", "range"], "volatility": ["high", "low", "low", "unknown"]})
-    trades = pd.DataFrame({"won": [True, False, True, True], "net_r": [1.0, -1.0, 2.0, 0.5]})
-    right, taken = np.array([True, False, False, True]), np.array([True, True, False, True])
-    found = by_regime(regimes, right, trades, taken)
-    up = {"samples": 2, "accuracy": 0.5, "trades_taken": 2, "win_rate": 0.5, "expectancy_r": 0.0}
-    assert found["trend up"] == up
+    codes, answers, taken = np.array([1, 0, 0, 1]), np.array([1, 1, 1, 1]), np.array([True, True, False, True])
+    found = by_regime(regimes, codes, answers, trades, taken, market, 0.01)
+    up = found["trend up"]
+    assert (up["samples"], up["accuracy"], up["trades_taken"], up["win_rate"], up["expectancy_r"]) == (
+        2,
+        0.5,
+        2,
+        0.5,
+        0.0,
+    )
+    assert up["confusion"] == [[0, 1], [0, 1]] and up["sharpe"] is not None
     down = found["trend down"]
-    assert (down["accuracy"], down["trades_taken"], down["win_rate"], down["expectancy_r"]) == (0.0, 0, None, None)
+    assert (down["accuracy"], down["trades_taken"], down["win_rate"], down["sharpe"]) == (0.0, 0, None, None)
     assert found["volatility low"]["samples"] == 2
+    table = regime_table("1h", {"one": found})
+    assert table["rows"]["trend up"][0][0] == "+0.000" and "Sharpe" in table["rows"]["trend up"][0][1]
+    assert table["rows"]["trend down"] == [("–", "0 of 1, 0% right")]
