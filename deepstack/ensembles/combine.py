@@ -63,10 +63,11 @@ def mean(given: np.ndarray, codes: np.ndarray) -> Combiner:
 
 
 def vote(given: np.ndarray, codes: np.ndarray) -> Combiner:
-    """The share of members whose likeliest class it is; nothing is learned."""
+    """The share of votes, each member's for its likeliest class and one more for every class (Laplace's rule)."""
 
     def count(members: np.ndarray) -> np.ndarray:
-        return np.eye(members.shape[2])[members.argmax(axis=2)].mean(axis=0)
+        voters, _, classes = members.shape
+        return (np.eye(classes)[members.argmax(axis=2)].sum(axis=0) + 1.0) / (voters + classes)
 
     return count
 

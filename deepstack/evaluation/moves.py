@@ -160,7 +160,7 @@ def mean_class_auc(codes: np.ndarray, probability: np.ndarray) -> float | None:
 def class_log_losses(codes: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """Nats of each sample, float64 [samples]."""
     given = np.take_along_axis(probability, codes[:, None].astype(np.int64), axis=1)[:, 0]
-    return -np.log(np.maximum(given, np.finfo(np.float64).tiny))
+    return -np.log(np.maximum(given, np.finfo(np.float64).eps))  # as scikit-learn's log_loss
 
 
 def check_class_probability(probability: np.ndarray, rows: int) -> None:
