@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deepstack.candles.synthetic import make_market as make_market
     from deepstack.config.read import read_config as read_config
     from deepstack.config.run import RunConfig as RunConfig
+    from deepstack.ensembles.report import ensemble as ensemble
     from deepstack.errors import DeepstackError as DeepstackError
     from deepstack.features.table import latest_row as latest_row
     from deepstack.features.table import make_table as make_table
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from deepstack.pipeline.evaluate import evaluate as evaluate
     from deepstack.pipeline.explain import explain as explain
     from deepstack.pipeline.forecast import forecast as forecast
+    from deepstack.pipeline.gaf import gaf as gaf
     from deepstack.pipeline.plan import plan as plan
     from deepstack.pipeline.predict import load as load
     from deepstack.pipeline.predict import predict as predict
@@ -39,10 +41,12 @@ _HOMES = {
     "Model": "deepstack.models.entry",
     "RunConfig": "deepstack.config.run",
     "build": "deepstack.models.catalogue",
+    "ensemble": "deepstack.ensembles.report",
     "evaluate": "deepstack.pipeline.evaluate",
     "explain": "deepstack.pipeline.explain",
     "find_breakouts": "deepstack.labels.breakout",
     "forecast": "deepstack.pipeline.forecast",
+    "gaf": "deepstack.pipeline.gaf",
     "inspect_files": "deepstack.candles.load",
     "latest_row": "deepstack.features.table",
     "load": "deepstack.pipeline.predict",
@@ -65,10 +69,12 @@ __all__ = [
     "RunConfig",
     "__version__",
     "build",
+    "ensemble",
     "evaluate",
     "explain",
     "find_breakouts",
     "forecast",
+    "gaf",
     "inspect_files",
     "latest_row",
     "load",

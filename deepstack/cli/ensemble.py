@@ -10,6 +10,7 @@ from deepstack.cli import options
 from deepstack.cli.output import check_folder
 from deepstack.cli.progress import show_progress
 from deepstack.cli.quiet import quiet_import
+from deepstack.errors import DeepstackError
 
 
 def ensemble(
@@ -31,18 +32,24 @@ def ensemble(
       deepstack ensemble artifacts/gaf_15 artifacts/gaf_30 artifacts/gaf_60 --data BNBUSDT-1m.csv --out gaf_together
       deepstack ensemble artifacts/lstm-* artifacts/tcn-* --data candles/ --method stacking --out together
     """
+    if out.exists():
+        raise DeepstackError(
+            f"--out {out}", expected="a folder that does not exist", received="one that does", remedy="another name"
+        )
     check_folder(out)
     if len(artifacts) < 2:
-        raise typer.BadParameter("expected two or more artifacts, received one")
+        raise DeepstackError(
+            "ARTIFACT...", expected="two or more artifacts", received="one", remedy="naming the others too"
+        )
     from deepstack.artifact.load import open_artifact
 
     opened = open_artifact(artifacts[0])
     with quiet_import():
-        from deepstack.ensembles.report import judge_ensemble
+        from deepstack.ensembles.report import ensemble as judge_together
     from deepstack.evaluation.table import markdown_lines
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
-        report = judge_ensemble(artifacts, market, out, method=method, progress=progress)
+        report = judge_together(artifacts, market, out, method=method, progress=progress)
     print("\n".join(markdown_lines(report)))
     print(f"report: {out / 'report.html'}")

@@ -40,7 +40,8 @@ def gaf(
     """
     check_folder(out)
     from deepstack.config.read import read_config
-    from deepstack.pipeline.gaf import How, drawing_of, write_gaf
+    from deepstack.pipeline.gaf import How, drawing_of
+    from deepstack.pipeline.gaf import gaf as store_images
     from deepstack.pipeline.market import load_source
 
     read = read_config(config, set_ or (), data or ())
@@ -49,6 +50,6 @@ def gaf(
         source = load_source(read, progress)
         bars = tuple(windows or (read.samples.window_bars,))
         how = How(engine, dtype, workers, backend, scheduler)
-        folders = write_gaf(source.market, read, bars, out, how, progress)
+        folders = store_images(source.market, read, bars, out, how, progress)
     for folder in folders:
         print(folder)

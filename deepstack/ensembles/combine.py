@@ -48,11 +48,8 @@ def combine(method: str, members: Members) -> Predictions:
     settled = learn(members.validation, members.codes)
     validation = np.empty(members.validation.shape[1:])
     for rows, others in purged_folds(members.times, FOLDS):
-        combiner = (
-            learn(members.validation[:, others], members.codes[others])
-            if len(np.unique(members.codes[others])) > 1
-            else settled
-        )
+        enough = len(np.unique(members.codes[others])) > 1  # else nothing is learned rather than from the fold itself
+        combiner = (learn if enough else mean)(members.validation[:, others], members.codes[others])
         validation[rows] = combiner(members.validation[:, rows])
     return Predictions(validation, settled(members.test))
 
@@ -129,25 +126,6 @@ def purged_folds(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.n
         apart = (end < start[rows].min()) | (start > end[rows].max())
         found.append((rows, np.flatnonzero(apart)))
     return found
-
-
-def confirmed(first: Predictions, second: Predictions, least: float) -> Predictions:
-    """The two-stage combination: what the first model proposes, where the second confirms it.
-
-    The second confirms a proposal when its lean, P(last class) − P(first class), points the same way and is at least
-    `least` in size; elsewhere both probabilities become their mean, so that there is nothing left to take.
-    """
-    return Predictions(
-        _where_confirmed(first.validation, second.validation, least), _where_confirmed(first.test, second.test, least)
-    )
-
-
-def _where_confirmed(first: np.ndarray, second: np.ndarray, least: float) -> np.ndarray:
-    lean = second[:, -1] - second[:, 0]
-    agrees = (np.sign(lean) == np.sign(first[:, -1] - first[:, 0])) & (np.abs(lean) >= least)
-    neutral = first.copy()
-    neutral[:, [0, -1]] = first[:, [0, -1]].mean(axis=1, keepdims=True)
-    return np.where(agrees[:, None], first, neutral)
 
 
 def _logs(members: np.ndarray) -> np.ndarray:

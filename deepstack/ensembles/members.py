@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,11 @@ from deepstack.models import catalogue
 from deepstack.pipeline.predict import Predictor, load
 from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.progress import Progress
+from deepstack.samples.split import Cuts, Split, calendar_cuts
 
 KEY = ["symbol", "decision_time"]
+BREAKOUT_KEYS = {"direction", "channel_bars", "atr_bars", "stop_atr", "target_r", "max_holding_bars"}
+"""Keys of `labels` that only breakouts read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,7 @@ def aligned(artifacts: Sequence[Path], market: Market, progress: Progress) -> Al
         ArtifactError: one is incomplete or altered, or they were not trained on these candles, labels and split.
     """
     predictors = [load(path) for path in artifacts]
+    _require_different(predictors)
     first = predictors[0].artifact
     for predictor in predictors:
         _require_belonging(predictor.artifact, first, market)
@@ -77,6 +82,8 @@ def _answers(predictor: Predictor, market: Market, parts: Slices) -> np.ndarray:
     artifact = predictor.artifact
     found = find(market, artifact.config, catalogue.find(artifact.config.model.name), names=artifact.features)
     asked = np.concatenate([parts.split.validation, parts.split.test])
+    cuts = calendar_cuts(found.seen.bar_times, artifact.config.split)
+    _require_same_cuts(artifact, cuts, parts.split)
     theirs = _keys(found.labels.samples).get_indexer(_keys(parts.labels.samples.iloc[asked]))
     seen = theirs >= 0
     probability = predictor.probabilities(predictor.scale(part(found.seen.inputs, theirs[seen])))
@@ -90,9 +97,16 @@ def _keys(samples: pd.DataFrame) -> pd.MultiIndex:
 
 
 def _names(predictors: Sequence[Predictor]) -> tuple[str, ...]:
-    """A short name a member: the model and its window; the run's name where that is not enough."""
-    short = [f"{p.artifact.config.model.name}_{p.artifact.config.samples.window_bars}bars" for p in predictors]
-    return tuple(short) if len(set(short)) == len(short) else tuple(p.artifact.folder.name for p in predictors)
+    """A short name a member: the model and its window, or the run where that does not tell them apart."""
+    configs = [predictor.artifact.config for predictor in predictors]
+    short = [
+        config.model.name
+        if catalogue.find(config.model.name).sees == "bar"
+        else f"{config.model.name}_{config.samples.window_bars}bars"
+        for config in configs
+    ]
+    names = short if len(set(short)) == len(short) else [predictor.artifact.folder.name for predictor in predictors]
+    return tuple(name if names.count(name) == 1 else f"{name}_{k}" for k, name in enumerate(names, 1))
 
 
 def _require_belonging(artifact: Artifact, first: Artifact, market: Market) -> None:
@@ -103,18 +117,44 @@ def _require_belonging(artifact: Artifact, first: Artifact, market: Market) -> N
             received="other candles",
             remedy="the --data it was trained on",
         )
-    for room in ("labels", "split"):
-        if getattr(artifact.config, room) != getattr(first.config, room):
-            raise ArtifactError(
-                str(artifact.folder),
-                expected=f"the {room} of {first.folder.name}",
-                received=f"other {room}",
-                remedy=f"members trained with the same {room}",
-            )
-    if artifact.manifest.data["test_cut"] != first.manifest.data["test_cut"]:
+    for room, theirs, ours in _asked(artifact.config, first.config):
+        for key, value in ours.items():
+            if theirs.get(key) != value:
+                raise ArtifactError(
+                    str(artifact.folder),
+                    expected=f"{room}.{key} {value}, as {first.folder.name}",
+                    received=f"{theirs.get(key)}",
+                    remedy=f"members trained with the same {room}",
+                )
+
+
+def _asked(config: RunConfig, first: RunConfig) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Room, its keys, and those of the first member: what decides which samples are asked, and when."""
+    unused = {"breakout": {"horizons"}, "horizons": BREAKOUT_KEYS}[first.labels.kind]
+    labels = [one.labels.model_dump(mode="json", exclude=unused) for one in (config, first)]
+    split = [one.split.model_dump(mode="json") for one in (config, first)]
+    return [("labels", labels[0], labels[1]), ("split", split[0], split[1])]
+
+
+def _require_same_cuts(artifact: Artifact, cuts: Cuts, first: Split) -> None:
+    if cuts != (first.validation_cut, first.test_cut):
         raise ArtifactError(
             str(artifact.folder),
-            expected=f"a test slice from {first.manifest.data['test_cut']} on, as {first.folder.name}",
-            received=artifact.manifest.data["test_cut"],
-            remedy="members with the same warm-up",
+            expected=f"slices from {first.validation_cut} and {first.test_cut} on, as the first member",
+            received=f"{cuts.validation} and {cuts.test}",
+            remedy="members whose features have the same warm-up",
         )
+
+
+def _require_different(predictors: Sequence[Predictor]) -> None:
+    seen: dict[str, str] = {}
+    for predictor in predictors:
+        weights = predictor.artifact.manifest.files["model.keras"]
+        if weights in seen:
+            raise ArtifactError(
+                str(predictor.artifact.folder),
+                expected="different members",
+                received=f"the weights of {seen[weights]}",
+                remedy="naming each once",
+            )
+        seen[weights] = predictor.artifact.folder.name

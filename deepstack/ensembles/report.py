@@ -1,5 +1,7 @@
 """Each member, each way of combining them, and trees, judged on the same samples; also by market regime."""
 
+import os
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,25 +9,28 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deepstack.artifact.atomic import disk_errors
+from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
-from deepstack.ensembles.combine import METHODS, Members, combine, confirmed
+from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import Aligned, aligned
+from deepstack.ensembles.two_stage import confirmed, trading_block
 from deepstack.evaluation.baselines import Predictions
-from deepstack.evaluation.moves import conviction, trades_of
+from deepstack.evaluation.moves import risk_a_trade, trades_of
 from deepstack.evaluation.plots import confusion
 from deepstack.evaluation.regimes import by_regime, regimes_of
 from deepstack.evaluation.report import write_report
 from deepstack.pipeline.judgement import baselines_of, judge_models
 from deepstack.pipeline.market import describe
+from deepstack.pipeline.position import lean
 from deepstack.progress import Progress, no_progress
 
 Method = Literal["mean", "weighted", "vote", "stacking"]
 
 REGIME_BARS = 240
+TREES = ("xgboost", "gradient_boosting")
 
 
-def judge_ensemble(
+def ensemble(
     artifacts: Sequence[Path],
     market: Market,
     out: Path,
@@ -58,6 +63,11 @@ def judge_ensemble(
         for number, output in enumerate(members.slices.labels.outputs)
     }
     judged = judge_models(models, members.slices, market, config, progress=progress)
+    figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
+    regimes = {
+        output: _by_regime(members, number, output, models[output], judged.report, market)
+        for number, output in enumerate(models)
+    }
     report = {
         "run": out.name,
         "ensemble": {"method": method, "members": list(members.names), "artifacts": [path.name for path in artifacts]},
@@ -65,12 +75,20 @@ def judge_ensemble(
         "samples": {name: len(getattr(members.slices.split, name)) for name in ("train", "validation", "test")}
         | {"windows_across_gaps": members.slices.across_gaps},
         **judged.report,
-        "regimes": _regimes(members, models, judged.report, market),
+        "baselines": _with_two_stages(judged.report["baselines"], regimes),
+        "regimes": {
+            output: {name: figures for name, (_, figures) in found.items()} for output, found in regimes.items()
+        },
     }
-    figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
+    part = out.with_name(f"{PART}{os.getpid()}-{out.name}")
     with disk_errors(out):
-        out.mkdir(parents=True)
-        return write_report(out, report, figures)
+        part.mkdir(parents=True)
+        try:
+            written = write_report(part, report, figures)
+            part.rename(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return written
 
 
 def _models(members: Aligned, output: int, method: Method, baselines: dict[str, Predictions]) -> dict[str, Predictions]:
@@ -84,39 +102,49 @@ def _models(members: Aligned, output: int, method: Method, baselines: dict[str, 
     combined = {name: combine(name, given) for name in METHODS}
     ensemble = combined.pop(method)
     alone = {name: Predictions(given.validation[k], given.test[k]) for k, name in enumerate(members.names)}
-    found = {"network": ensemble, **{f"ensemble_{name}": one for name, one in combined.items()}, **alone, **baselines}
-    for trees in ("xgboost", "gradient_boosting"):
-        if trees in baselines:
-            usual = float(np.median(_lean_size(ensemble.validation)))
-            found[f"two_stage_{trees}"] = confirmed(baselines[trees], ensemble, usual)
-            break
-    return found
+    return {"network": ensemble, **{f"ensemble_{name}": one for name, one in combined.items()}, **alone, **baselines}
 
 
-def _lean_size(probability: np.ndarray) -> np.ndarray:
-    return np.abs(probability[:, -1] - probability[:, 0])
-
-
-def _regimes(
-    members: Aligned, models: dict[str, dict[str, Predictions]], report: dict[str, Any], market: Market
-) -> dict[str, Any]:
-    """Output → model → regime → figures, each model at its own threshold."""
+def _by_regime(
+    members: Aligned,
+    number: int,
+    output: str,
+    models: dict[str, Predictions],
+    report: dict[str, Any],
+    market: Market,
+) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Model → (trading figures of the two stages, else empty; regime → figures), each model at its own threshold."""
     slices, config = members.slices, members.config
     test = slices.frame(slices.split.test)
     regimes = regimes_of(market, test, REGIME_BARS, slices.split.test_cut)
-    found: dict[str, Any] = {}
-    for number, (output, predictions) in enumerate(models.items()):
-        codes = slices.labels.codes[slices.split.test, number]
-        blocks = _blocks(report, output)
-        found[output] = {}
-        for name, given in predictions.items():
-            moves = given.test.shape[1] == 3
-            trades = trades_of(test, output, given.test, config.labels) if moves else test
-            strength = conviction(given.test) if moves else given.test[:, 1]
-            taken, answers = strength >= blocks[name]["threshold"], given.test.argmax(axis=1)
-            risk = config.evaluation.risk_share
-            found[output][name] = by_regime(regimes, codes, answers, trades, taken, market, risk)
+    codes, blocks = slices.labels.codes[slices.split.test, number], _blocks(report, output)
+    moves = len(slices.labels.classes) == 3
+    found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for name, given in models.items():
+        trades = trades_of(test, output, given.test, config.labels) if moves else test
+        risk = risk_a_trade(trades, config.evaluation) if moves else config.evaluation.risk_share
+        strength, answers = np.abs(lean(given.test)), given.test.argmax(axis=1)
+        taken = strength >= blocks[name]["threshold"]
+        found[name] = {}, by_regime(regimes, codes, answers, trades, taken, market, risk)
+        if name in TREES:
+            thresholds = blocks[name]["threshold"], blocks["network"]["threshold"]
+            both = confirmed(given.test, models["network"].test, thresholds)
+            figures = by_regime(regimes, codes, answers, trades, both, market, risk)
+            found[f"two_stage_{name}"] = trading_block(both, trades, market, risk), figures
     return found
+
+
+def _with_two_stages(baselines: dict[str, Any], regimes: dict[str, Any]) -> dict[str, Any]:
+    """The blocks of all models, those of the two stages added, in the report's shape."""
+    several = not any("auc" in block for block in baselines.values())
+    stages: dict[str, Any] = {}
+    for output, found in regimes.items():
+        for name, (block, _) in found.items():
+            if block and several:
+                stages.setdefault(name, {})[f"h{output}"] = block
+            elif block:
+                stages[name] = block
+    return baselines | stages
 
 
 def _blocks(report: dict[str, Any], output: str) -> dict[str, Any]:
@@ -132,5 +160,5 @@ def _confusions(report: dict[str, Any], classes: Sequence[str]) -> dict[str, Any
     return {
         f"confusion_{name}": confusion(block["confusion"], classes, name.replace("_", " "))
         for name, block in blocks.items()
-        if name != "network" or not output
+        if "confusion" in block and (name != "network" or not output)
     }

@@ -1,6 +1,7 @@
 """What exists: every feature group by name. A new group is one file beside this one and one line here."""
 
-from collections.abc import Collection, Sequence
+from collections import ChainMap
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 from deepstack.config.features import FeaturesConfig
@@ -56,7 +57,7 @@ CHANNELS: dict[str, Feature] = {channel.name: channel for channel in candle.CHAN
 FEATURES: dict[str, Feature] = {feature.name: feature for group in GROUPS.values() for feature in group}
 """Every feature by name, in the order of the table's columns."""
 
-EVERYTHING = FEATURES | CHANNELS
+EVERYTHING: Mapping[str, Feature] = ChainMap(FEATURES, CHANNELS)
 """What can be asked for by name."""
 
 GROUP_OF: dict[str, str] = {feature.name: name for name, group in GROUPS.items() for feature in group}

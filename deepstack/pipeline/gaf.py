@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from deepstack.artifact.atomic import disk_errors
+from deepstack.artifact.atomic import disk_errors, write_atomic
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
@@ -22,8 +22,9 @@ from deepstack.labels.labelled import label
 from deepstack.models.image._gaf_options import GafResnet18Config
 from deepstack.models.options import read_options
 from deepstack.progress import Progress, no_progress
+from deepstack.samples.gramian_images import require_pyts
 from deepstack.samples.split import calendar_cuts, split_by_time
-from deepstack.samples.stored_images import SLICES, folder_of
+from deepstack.samples.stored_images import SLICES, digests, folder_of, hashes, read_metadata, require_whole
 from deepstack.samples.windows import Windows, fits
 from deepstack.samples.write_images import CHUNK, Chunk, allot, chunk_rows, chunks_left, over_workers
 
@@ -64,10 +65,18 @@ def drawing_of(config: RunConfig) -> Drawing:
         raise ConfigError(
             "features.names", expected="the channels of the images", received="none", remedy="features.names=[close]"
         )
-    return read_options(GafResnet18Config, config.model.options).drawing
+    drawing = read_options(GafResnet18Config, config.model.options).drawing
+    if sum(drawing.joint) > len(config.features.names):
+        raise ConfigError(
+            "model.options.joint",
+            expected=f"groups of the {len(config.features.names)} channels",
+            received=f"{list(drawing.joint)}",
+            remedy="fewer, or more of features.names",
+        )
+    return drawing
 
 
-def write_gaf(
+def gaf(
     market: Market,
     config: RunConfig,
     windows: tuple[int, ...],
@@ -95,7 +104,9 @@ def write_gaf(
         DataError: no window fits.
     """
     drawing = drawing_of(config)
-    plans = [plan for bars in windows for plan in _plans(market, config, drawing, bars, out, how)]
+    if how.engine == "pyts":
+        require_pyts(drawing, min(windows))
+    plans = [plan for bars in dict.fromkeys(windows) for plan in _plans(market, config, drawing, bars, out, how)]
     total = sum(len(times) for plan in plans for times in plan.times.values())
     done = 0
     with disk_errors(out), _cluster(how) as backend:
@@ -178,6 +189,7 @@ def _written(plan: _Plan, how: How, backend: str) -> Iterator[int]:
     """Counts of images as they are done, those of an earlier attempt first."""
     if plan.folder.exists():
         _require_same(plan.folder, plan.record)
+        require_whole(plan.folder)
         yield sum(map(len, plan.times.values()))
         return
     work = plan.folder.parent / RUNNING / plan.folder.name
@@ -200,8 +212,10 @@ def _written(plan: _Plan, how: How, backend: str) -> Iterator[int]:
             yield from over_workers(_chunks(plan, part, images, done, left, how), how.workers, backend)
         np.save(work / f"{part}_labels.npy", plan.labels[part])
         np.save(work / f"{part}_times.npy", plan.times[part])
+        np.save(work / f"{part}_windows.npy", digests(plan.windows[part]))
     for part in SLICES:
         (work / f"{part}_done.npy").unlink(missing_ok=True)
+    _record(work, plan.record | {"sha256": hashes(work)})
     work.rename(plan.folder)
     with suppress(OSError):  # other folders are still in work
         work.parent.rmdir()
@@ -217,12 +231,13 @@ def _chunks(plan: _Plan, part: str, images: Path, done: Path, left: list[int], h
 
 def _record(work: Path, record: dict[str, Any]) -> None:
     """metadata.json, and the same as a pickle of plain values for those who read that."""
-    joblib.dump(record, work / "metadata.pkl")
-    (work / "metadata.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(record, indent=2) + "\n"
+    write_atomic(work / "metadata.pkl", lambda part: joblib.dump(record, part))
+    write_atomic(work / "metadata.json", lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _require_same(folder: Path, record: dict[str, Any]) -> None:
-    known = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    known = read_metadata(folder)
     other = [key for key in record if known.get(key) != record[key]]
     if other:
         raise ArtifactError(
@@ -237,6 +252,8 @@ def _require_same(folder: Path, record: dict[str, Any]) -> None:
 def _cluster(how: How) -> Iterator[str]:
     """The joblib backend, inside a client of the cluster where there is one."""
     if how.backend == "loky":
+        if how.scheduler is not None:
+            raise ConfigError("--scheduler", expected="--backend dask", received="loky", remedy="adding it")
         yield "loky"
         return
     try:
@@ -247,7 +264,7 @@ def _cluster(how: How) -> Iterator[str]:
         ) from error
     try:
         client = Client(how.scheduler) if how.scheduler else Client(n_workers=how.workers, threads_per_worker=1)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             "--scheduler",
             expected="a running Dask scheduler",

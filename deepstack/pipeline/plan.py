@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from deepstack.artifact.architecture import count_layers
 from deepstack.candles.market import Market
+from deepstack.config.features import FeaturesConfig
 from deepstack.config.run import RunConfig
 from deepstack.features._market import carried_by
 from deepstack.features.catalogue import choose
@@ -130,6 +131,7 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     coarser(config.samples.timeframes, entry.sees, next(iter(market.values())).interval)
     labels = label(market, config.labels)
     chosen = choose(config.features, carried_by(market))
+    computed = (*chosen, *choose(FeaturesConfig(), carried_by(market))) if entry.scales_windows else chosen
     features = min(len(chosen), config.features.max_features)
     bars = sum(len(candles) for candles in market.values())
     shapes = shapes_of(config, entry, features)
@@ -137,10 +139,11 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
     batch = config.training.batch_size if isinstance(config.training.batch_size, int) else 256
     small = parameters * 4 < 2e9 and _memory_mb(parameters, 0.0) < machine_memory_mb()
     trial = partial(_timed_step, config, entry, shapes, head, batch) if measure and small else None
-    # Timed first: the trial compiles what training will compile, and the memory of that stays with the process.
-    step_s = None if trial is None else _step_seconds(trial, entry, options)
     training, samples_a_step = config.training, batch * config.training.accumulate_steps
-    steps_an_epoch = _training_samples(config, entry, market, labels, chosen) // samples_a_step
+    # Counted first: windows that fit nowhere are told before a trial on them.
+    steps_an_epoch = _training_samples(config, entry, market, labels, computed) // samples_a_step
+    # Timed before the memory is asked for: the trial compiles what training will, and that stays with the process.
+    step_s = None if trial is None else _step_seconds(trial, entry, options)
     return Plan(
         model=config.model.name,
         features=features,
@@ -150,7 +153,7 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         if entry.cost
         else forward_flops(partial(entry.build, shapes, head, options)),
         **_memory_of(parameters, batch, entry, options, tried=step_s is not None),
-        features_mb=_memory_mb(0, COPIES_OF_TABLE * 4 * bars * len(chosen)),
+        features_mb=_memory_mb(0, COPIES_OF_TABLE * 4 * bars * len(computed)),
         batch_size=samples_a_step,
         step_s=None if step_s is None else step_s * training.accumulate_steps,
         steps=training.epochs * steps_an_epoch,

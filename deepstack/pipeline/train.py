@@ -42,6 +42,10 @@ def check(config: RunConfig) -> None:
     options: Any = read_options(entry.config, config.model.options)
     if entry.pretrained is not None:
         entry.pretrained({BASE: (1, 1)}, options)  # a missing file is told before any work
+    if entry.scales_windows and not config.features.names:
+        raise ConfigError(
+            "features.names", expected="the channels it sees", received="none", remedy="features.names=[close]"
+        )
     if config.samples.images is not None and entry.draws is None:
         raise ConfigError(
             "samples.images",

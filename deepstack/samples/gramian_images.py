@@ -1,5 +1,7 @@
 """Gramian images without TensorFlow: what workers write to disk."""
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from deepstack.errors import ConfigError
@@ -33,27 +35,31 @@ def gramian_images(windows: np.ndarray, drawing: Drawing) -> np.ndarray:
 
 
 def pyts_images(windows: np.ndarray, drawing: Drawing) -> np.ndarray:
-    """As `gramian_images`, drawn by pyts, which scales every channel alone and wants at least as many bars as pixels.
+    """As `gramian_images`, drawn by pyts; `require_pyts` says what it cannot draw."""
+    from pyts.image import GramianAngularField
 
-    Raises:
-        ConfigError: pyts is not installed, or cannot draw this.
-    """
-    try:
-        from pyts.image import GramianAngularField
-    except ImportError as error:
-        raise ConfigError(
-            "--engine pyts", expected="pyts installed", received="none", remedy="pip install 'deepstack[gaf]'"
-        ) from error
-    if drawing.joint or windows.shape[1] < drawing.size:
-        raise ConfigError(
-            "--engine pyts",
-            expected=f"no joint channels, and at least {drawing.size} bars for as many pixels",
-            received=f"joint {list(drawing.joint)}, {windows.shape[1]} bars",
-            remedy="--engine native",
-        )
     drawn = [
         GramianAngularField(drawing.size, method=field).transform(windows[..., channel].astype(np.float64))
         for channel in range(windows.shape[2])
         for field in drawing.fields
     ]
     return np.stack(drawn, axis=-1).astype(np.float32)
+
+
+def require_pyts(drawing: Drawing, bars: int) -> None:
+    """Refuse what pyts cannot draw: it scales every channel alone, and wants at least as many bars as pixels.
+
+    Raises:
+        ConfigError: that, or pyts is not installed.
+    """
+    if find_spec("pyts") is None:
+        raise ConfigError(
+            "--engine pyts", expected="pyts installed", received="none", remedy="pip install 'deepstack[gaf]'"
+        )
+    if drawing.joint or bars < drawing.size:
+        raise ConfigError(
+            "--engine pyts",
+            expected=f"no joint channels, and at least {drawing.size} bars for as many pixels",
+            received=f"joint {list(drawing.joint)}, {bars} bars",
+            remedy="--engine native",
+        )

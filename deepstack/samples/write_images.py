@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepstack.errors import DeepstackError
 from deepstack.gramian import Drawing
 from deepstack.samples.gramian_images import gramian_images, pyts_images
 
@@ -96,13 +97,22 @@ def over_workers(chunks: Iterator[Chunk], workers: int, backend: str) -> Iterato
         backend: a joblib backend: `loky`, or `dask` inside a client.
     """
     from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if workers == 1 and backend == "loky":
         yield from map(write_chunk, chunks)
         return
     if backend == "loky":
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
-        yield from parallel(delayed(write_chunk)(chunk) for chunk in chunks)
+        try:
+            yield from parallel(delayed(write_chunk)(chunk) for chunk in chunks)
+        except TerminatedWorkerError as error:
+            raise DeepstackError(
+                "workers",
+                expected="all of them alive until the end",
+                received="one was killed, perhaps for want of memory",
+                remedy="the command again, which goes on where it stopped, with fewer --workers",
+            ) from error
         return
     with parallel_config(backend=backend), Parallel() as parallel:  # other backends give back lists only
         while batch := list(islice(chunks, CHUNKS_A_BATCH)):

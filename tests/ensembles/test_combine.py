@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepstack.ensembles.combine import METHODS, Members, combine, confirmed, purged_folds, weighted
-from deepstack.evaluation.baselines import Predictions
+from deepstack.ensembles.combine import METHODS, Members, combine, purged_folds, weighted
+from deepstack.ensembles.two_stage import confirmed
 
 
 def members_of(samples: int = 400, seed: int = 0, holding: int = 7) -> Members:
@@ -83,9 +83,15 @@ def test_a_fold_is_answered_without_its_own_outcomes(method: str) -> None:
 
 
 def test_two_stages_take_what_both_want() -> None:
-    first = np.array([[0.1, 0.2, 0.7], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2]])
-    second = np.array([[0.2, 0.2, 0.6], [0.6, 0.2, 0.2], [0.3, 0.35, 0.35], [0.8, 0.1, 0.1]])
-    found = confirmed(Predictions(first, first), Predictions(second, second), least=0.1).test
-    np.testing.assert_allclose(found[[0, 3]], first[[0, 3]])
-    np.testing.assert_allclose(found[1], [0.4, 0.2, 0.4])
-    np.testing.assert_allclose(found[2], [0.4, 0.2, 0.4])
+    first = np.array([[0.1, 0.2, 0.7], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2], [0.4, 0.2, 0.4]])
+    second = np.array([[0.2, 0.2, 0.6], [0.6, 0.2, 0.2], [0.3, 0.35, 0.35], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    assert confirmed(first, second, (0.3, 0.1)).tolist() == [True, False, False, True, False]
+    won = np.array([0.3, 0.3, 0.5, 0.7])
+    wins = [np.stack([1.0 - p, p], axis=1) for p in (won, won[[2, 0, 2, 3]])]
+    assert confirmed(*wins, (0.4, 0.4)).tolist() == [False, False, True, True]
+
+
+def test_a_fold_without_others_to_learn_from_gets_the_mean() -> None:
+    members = members_of(samples=20, holding=10_000)
+    assert all(not len(others) for _, others in purged_folds(members.times, 5))
+    np.testing.assert_allclose(combine("stacking", members).validation, members.validation.mean(axis=0))

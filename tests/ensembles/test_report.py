@@ -9,8 +9,9 @@ import pytest
 from deepstack.candles.market import Candles, Market
 from deepstack.config.read import read_config
 from deepstack.ensembles.members import aligned
-from deepstack.ensembles.report import judge_ensemble
+from deepstack.ensembles.report import ensemble
 from deepstack.errors import ArtifactError
+from deepstack.evaluation import report as report_module
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
@@ -55,7 +56,7 @@ def market(place: Path) -> Market:
 
 @pytest.fixture(scope="module")
 def report(place: Path, artifacts: list[Path], market: Market) -> dict:
-    return judge_ensemble(artifacts, market, place / "together", method="weighted")
+    return ensemble(artifacts, market, place / "together", method="weighted")
 
 
 def test_every_member_method_and_tree_is_judged_on_the_same_samples(report: dict) -> None:
@@ -64,6 +65,10 @@ def test_every_member_method_and_tree_is_judged_on_the_same_samples(report: dict
     assert {"gaf_resnet18_12bars", "gaf_resnet18_24bars", "gradient_boosting"} <= names
     assert any(name.startswith("two_stage_") for name in names)
     blocks = [report["test"]["h15min"], *(block["h15min"] for block in report["baselines"].values())]
+    stages = [block["h15min"] for name, block in report["baselines"].items() if name.startswith("two_stage_")]
+    alone = report["baselines"]["gradient_boosting"]["h15min"]
+    assert stages and min(stage["trades_taken"] for stage in stages) <= alone["trades_taken"]
+    blocks = [block for block in blocks if "confusion" in block]
     assert {block["trades"] for block in blocks} == {report["samples"]["test"]}
     for block in blocks:
         assert np.sum(block["confusion"]) == report["samples"]["test"]
@@ -95,9 +100,26 @@ def test_members_of_other_candles_or_labels_are_refused(place: Path, artifacts: 
     ((symbol, candles),) = market.items()
     later = {symbol: Candles(symbol, candles.interval, candles.frame.iloc[10:])}
     with pytest.raises(ArtifactError, match="other candles"):
-        judge_ensemble(artifacts, later, place / "no")
+        ensemble(artifacts, later, place / "no")
     sets = ["labels.horizons.lengths=[30min]"]
     other = run(read_config(place / "small.yaml", sets), out=place / "artifacts" / "other")
-    with pytest.raises(ArtifactError, match="other labels"):
-        judge_ensemble([artifacts[0], other], market, place / "no")
+    with pytest.raises(ArtifactError, match=r"labels\.horizons"):
+        ensemble([artifacts[0], other], market, place / "no")
     assert not (place / "no").exists()
+
+
+def test_the_same_member_twice_is_refused(place: Path, artifacts: list[Path], market: Market) -> None:
+    with pytest.raises(ArtifactError, match="different members"):
+        ensemble([artifacts[0], artifacts[0]], market, place / "no")
+
+
+def test_a_report_that_cannot_be_finished_leaves_nothing(
+    place: Path, artifacts: list[Path], market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report_module, "render_html", broken)
+    with pytest.raises(KeyboardInterrupt):
+        ensemble(artifacts, market, place / "broken")
+    assert not list(place.glob("*broken*"))

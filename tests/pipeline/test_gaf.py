@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +20,7 @@ from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError, ConfigError, DataError
 from deepstack.gramian import Drawing
 from deepstack.models import catalogue
-from deepstack.pipeline import gaf
-from deepstack.pipeline.gaf import How, write_gaf
+from deepstack.pipeline.gaf import How, drawing_of, gaf
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.samples import Slices, find, slices
 from deepstack.pipeline.train import check, train
@@ -70,7 +71,7 @@ def parts(config: RunConfig, market: Market) -> Slices:
 @pytest.fixture(scope="module")
 def stored(config: RunConfig, market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("images")
-    write_gaf(market, config, (20,), out, HERE)
+    gaf(market, config, (20,), out, HERE)
     return out
 
 
@@ -80,7 +81,7 @@ def test_a_folder_holds_the_images_and_labels_of_train_and_validation(
     ((symbol, candles),) = market.items()
     folder = stored / SYMBOL_WINDOW.format(symbol)
     assert {path.name for path in folder.iterdir()} == {
-        *(f"{part}_{what}.npy" for part in ("train", "val") for what in ("images", "labels", "times")),
+        *(f"{part}_{what}.npy" for part in ("train", "val") for what in ("images", "labels", "times", "windows")),
         "metadata.json",
         "metadata.pkl",
     }
@@ -133,7 +134,7 @@ def test_a_broken_off_run_leaves_nothing_complete_and_goes_on(
 
     monkeypatch.setattr(write_images, "write_chunk", breaking)
     with pytest.raises(KeyboardInterrupt):
-        write_gaf(market, config, (20,), tmp_path, HERE)
+        gaf(market, config, (20,), tmp_path, HERE)
     assert [path.name for path in tmp_path.iterdir()] == [".running"]
     told: list[int] = []
 
@@ -142,7 +143,7 @@ def test_a_broken_off_run_leaves_nothing_complete_and_goes_on(
         return whole(chunk)
 
     monkeypatch.setattr(write_images, "write_chunk", counting)
-    (folder,) = write_gaf(market, config, (20,), tmp_path, HERE)
+    (folder,) = gaf(market, config, (20,), tmp_path, HERE)
     assert drawn == [0] and 0 not in told[:1], "what was done is not drawn again"
     assert not (tmp_path / ".running").exists()
     for path in (stored / folder.name).iterdir():
@@ -157,17 +158,17 @@ def test_a_full_disk_is_told_before_anything_is_drawn(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(ArtifactError, match="no space left"):
-        write_gaf(market, config, (20,), tmp_path, HERE)
+        gaf(market, config, (20,), tmp_path, HERE)
     assert not list(tmp_path.rglob("*images*")) and not list(tmp_path.glob("[!.]*"))
 
 
 def test_images_of_other_options_are_not_taken_for_these(config: RunConfig, market: Market, stored: Path) -> None:
     with pytest.raises(ArtifactError, match="float16"):
-        write_gaf(market, config, (20,), stored, replace(HERE, dtype="float16"))
+        gaf(market, config, (20,), stored, replace(HERE, dtype="float16"))
 
 
 def test_several_processes_draw_the_same(config: RunConfig, market: Market, stored: Path, tmp_path: Path) -> None:
-    (folder,) = write_gaf(market, config, (20,), tmp_path, replace(HERE, workers=2))
+    (folder,) = gaf(market, config, (20,), tmp_path, replace(HERE, workers=2))
     for path in (stored / folder.name).iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
 
@@ -175,7 +176,7 @@ def test_several_processes_draw_the_same(config: RunConfig, market: Market, stor
 @pytest.mark.slow
 def test_a_dask_cluster_draws_the_same(config: RunConfig, market: Market, stored: Path, tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    (folder,) = write_gaf(market, config, (20,), tmp_path, replace(HERE, workers=2, backend="dask"))
+    (folder,) = gaf(market, config, (20,), tmp_path, replace(HERE, workers=2, backend="dask"))
     np.testing.assert_array_equal(
         np.load(folder / "train_images.npy"), np.load(stored / folder.name / "train_images.npy")
     )
@@ -202,17 +203,68 @@ def test_training_reads_either_source_alike(
 
 
 def test_images_of_other_candles_are_refused(config: RunConfig, parts: Slices, stored: Path, tmp_path: Path) -> None:
-    other = replace(parts, inputs={name: _reversed(values) for name, values in parts.inputs.items()})
-    from_files = config.model_copy(update={"samples": config.samples.model_copy(update={"images": str(stored)})})
+    windows = parts.inputs["features"]
+    values = windows.values.copy()
+    values[windows.last[parts.split.train[100]], 3] *= 1.01
+    other = replace(parts, inputs={"features": replace(windows, values=values)})
     with pytest.raises(DataError, match="others for the same decisions"):
-        train(from_files, other, tmp_path)
-    nowhere = config.model_copy(update={"samples": config.samples.model_copy(update={"images": str(tmp_path / "no")})})
+        train(reading(config, stored), other, tmp_path)
     with pytest.raises(DataError, match="a finished folder of images"):
-        train(nowhere, parts, tmp_path)
+        train(reading(config, tmp_path / "no"), parts, tmp_path)
 
 
-def _reversed(windows: object) -> object:
-    return replace(windows, values=np.ascontiguousarray(windows.values[::-1]))  # type: ignore[attr-defined, type-var]
+def reading(config: RunConfig, folder: Path) -> RunConfig:
+    return config.model_copy(update={"samples": config.samples.model_copy(update={"images": str(folder)})})
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "told"),
+    [
+        ("train_images.npy", cut, "altered"),
+        ("val_times.npy", Path.unlink, "missing"),
+        ("train_labels.npy", lambda path: path.write_bytes(b"nothing"), "altered"),
+        ("metadata.json", cut, "cannot be read"),
+    ],
+)
+def test_a_damaged_folder_is_refused_by_training_and_by_the_command(
+    name: str,
+    damage: Callable[[Path], object],
+    told: str,
+    config: RunConfig,
+    parts: Slices,
+    market: Market,
+    stored: Path,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(stored, tmp_path / "images")
+    damage(tmp_path / "images" / SYMBOL_WINDOW.format(*market) / name)
+    with pytest.raises(DataError, match=told):
+        train(reading(config, tmp_path / "images"), parts, tmp_path)
+    with pytest.raises(DataError, match=told):
+        gaf(market, config, (20,), tmp_path / "images", HERE)
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "told"),
+    [
+        (HERE, {"joint": [4, 2]}, "groups of the 5 channels"),
+        (replace(HERE, engine="pyts"), {"size": 64, "joint": []}, "at least 64 bars"),
+        (replace(HERE, engine="pyts"), {}, "no joint channels"),
+        (replace(HERE, scheduler="tcp://127.0.0.1:1"), {}, "--backend dask"),
+        (replace(HERE, backend="dask", scheduler="nonsense:://x"), {}, "a running Dask scheduler"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_written(
+    how: How, options: dict, told: str, config: RunConfig, market: Market, tmp_path: Path
+) -> None:
+    model = config.model.model_copy(update={"options": config.model.options | options})
+    with pytest.raises(ConfigError, match=told):
+        gaf(market, config.model_copy(update={"model": model}), (20,), tmp_path, how)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -234,4 +286,4 @@ def test_what_cannot_be_trained_from_images_is_refused(config: RunConfig, change
 def test_channels_must_be_named(config: RunConfig, market: Market, tmp_path: Path) -> None:
     unnamed = config.model_copy(update={"features": config.features.model_copy(update={"names": ()})})
     with pytest.raises(ConfigError, match=r"features\.names"):
-        gaf.drawing_of(unnamed)
+        drawing_of(unnamed)

@@ -44,8 +44,8 @@ class GafResnet18Config:
 
     def __post_init__(self) -> None:
         positive(self, "size", "filters", "blocks", "units")
-        if not self.fields:
-            raise ValueError("fields: expected one or two, received none")
+        if not self.fields or len(set(self.fields)) < len(self.fields):
+            raise ValueError(f"fields: expected one or two different ones, received {list(self.fields)}")
         if any(group < 1 for group in self.joint):
             raise ValueError(f"joint: expected groups of 1 or more, received {self.joint}")
         if len(self.filters) != len(self.blocks) or self.filters[0] != 64:

@@ -57,7 +57,7 @@ def resnet(images: keras.KerasTensor, config: GafResnet18Config) -> keras.KerasT
     for layer in backbone.layers:
         if config.weights != "none" and layer.name.startswith(("stack0_", "stack1_")):
             layer.trainable = False
-    return backbone.call(images)
+    return backbone._run_through_graph(images, operation_fn=lambda layer: layer)
 
 
 def pretrained(inputs: Mapping[str, tuple[int, ...]], config: GafResnet18Config) -> LayerWeights:
