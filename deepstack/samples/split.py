@@ -1,4 +1,4 @@
-"""The chronological split: one calendar cut for all symbols, purged by label interval, with an embargo."""
+"""Dividing samples in time: the same calendar for all symbols, purged by label interval, with an embargo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,19 @@ from deepstack.config.split import SplitConfig
 from deepstack.errors import DataError
 
 
+BEGINNING, END = (pd.Timestamp(text, tz="UTC") for text in ("1900-01-01", "2200-01-01"))
+"""Before and after all candles."""
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Which samples belong to which slice.
 
     Attributes:
         train, validation, test: int64 positions in the samples frame, ascending; no sample stands in two.
-        validation_cut, test_cut: first moment of each later slice.
-        purged: samples left out because their outcome was still open at the cut that ends their slice.
-        embargoed: samples left out because it ended within the embargo before that cut.
+        validation_cut, test_cut: first moment of the validation and of the test slice.
+        purged: samples left out because their interval meets that of a later slice.
+        embargoed: samples left out because it lies within the embargo of one.
     """
 
     train: np.ndarray
@@ -53,12 +57,17 @@ def calendar_cuts(bar_times: np.ndarray, config: SplitConfig) -> Cuts:
     return Cuts(*(pd.Timestamp(int(moment), unit="ms", tz="UTC") for moment in moments))
 
 
+class Span(NamedTuple):
+    """A stretch of the calendar: decisions from `start` on and before `end`."""
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+
+
 def split_by_time(samples: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, embargo_bars: int) -> Split:
     """Divide the samples of all symbols at two moments.
 
-    A sample belongs to the slice of its decision time, a decision at the cut to the later slice. It is kept when its
-    outcome was known before the next cut less the embargo, so no interval [decision_time, end_time] of one slice
-    meets one of another, whatever the symbols.
+    A sample belongs to the slice of its decision time, a decision at the cut to the later slice; see `divide`.
 
     Args:
         samples: columns decision_time and end_time, in any order.
@@ -68,31 +77,79 @@ def split_by_time(samples: pd.DataFrame, cuts: Cuts, interval: pd.Timedelta, emb
 
     Raises:
         DataError: no samples.
+    """
+    whole = Span(BEGINNING, END)
+    validation, test = Span(cuts.validation, cuts.test), Span(cuts.test, END)
+    return divide(samples, whole, [validation], [test], embargo_bars * interval)
+
+
+def divide(
+    samples: pd.DataFrame, within: Span, validation: Sequence[Span], test: Sequence[Span], embargo: pd.Timedelta
+) -> Split:
+    """Divide samples by stretches of the calendar, purged by event time.
+
+    A training sample is kept when its interval [decision_time, end_time] neither meets a validation or test stretch nor
+    comes nearer to one than the embargo; a validation sample is held to the same of the test stretches. A stretch
+    lasts until the latest outcome decided in it, whatever the symbol, so samples after it are purged too.
+
+    Args:
+        samples: columns decision_time and end_time, in any order.
+        within: decisions outside are left out, unpurged and uncounted.
+        validation, test: stretches that do not overlap; what they leave of `within` is for training.
+        embargo: time left empty on both sides of each stretch.
+
+    Raises:
+        DataError: no samples.
 
     Source: López de Prado 2018, Advances in Financial Machine Learning, section 7.4.
     """
     if samples.empty:
         raise DataError("split", expected="samples to divide", received="none", remedy="more bars")
-    decision = pd.DatetimeIndex(samples["decision_time"]).as_unit("ms")
-    decision_ms, end_ms = decision.asi8, pd.DatetimeIndex(samples["end_time"]).as_unit("ms").asi8
-    validation_cut, test_cut = pd.DatetimeIndex(cuts).as_unit("ms").asi8
-    embargo_ms = embargo_bars * (interval // pd.Timedelta(1, "ms"))
-
-    is_train = decision_ms < validation_cut
-    is_validation = (decision_ms >= validation_cut) & (decision_ms < test_cut)
-    slice_end = np.where(is_train, validation_cut, test_cut)
-    is_early = is_train | is_validation
-    purged = is_early & (end_ms >= slice_end)
-    embargoed = is_early & ~purged & (end_ms >= slice_end - embargo_ms)
-    kept = ~(purged | embargoed)
+    decided, ended = (_ms(samples[name]) for name in ("decision_time", "end_time"))
+    in_validation, in_test = (_inside(decided, spans) for spans in (validation, test))
+    in_train = _inside(decided, [within]) & ~in_validation & ~in_test
+    blocks = [_reach(decided, ended, span) for span in validation], [_reach(decided, ended, span) for span in test]
+    kept, purged, embargoed = {}, 0, 0
+    for name, mine, others in (
+        ("train", in_train, [*blocks[0], *blocks[1]]),
+        ("validation", in_validation, blocks[1]),
+    ):
+        touched = _meets(decided, ended, others, 0)
+        near = _meets(decided, ended, others, embargo // pd.Timedelta(1, "ms"))
+        kept[name] = np.flatnonzero(mine & ~near)
+        purged, embargoed = purged + int((mine & touched).sum()), embargoed + int((mine & near & ~touched).sum())
     return Split(
-        train=np.flatnonzero(is_train & kept),
-        validation=np.flatnonzero(is_validation & kept),
-        test=np.flatnonzero(~is_early),
-        validation_cut=cuts.validation,
-        test_cut=cuts.test,
-        purged=int(purged.sum()),
-        embargoed=int(embargoed.sum()),
+        **kept,
+        test=np.flatnonzero(in_test),
+        validation_cut=min(span.start for span in validation),
+        test_cut=min(span.start for span in test),
+        purged=purged,
+        embargoed=embargoed,
+    )
+
+
+def _ms(times: pd.Series) -> np.ndarray:
+    return pd.DatetimeIndex(times).as_unit("ms").asi8
+
+
+def _inside(decided_ms: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
+    """Which samples are decided in one of the stretches, bool [samples]."""
+    edges = [pd.DatetimeIndex(span).as_unit("ms").asi8 for span in spans]
+    return np.logical_or.reduce([(decided_ms >= start) & (decided_ms < end) for start, end in edges])
+
+
+def _reach(decided_ms: np.ndarray, ended_ms: np.ndarray, span: Span) -> tuple[int, int]:
+    """First moment of a stretch, and the last at which something decided in it was still open."""
+    start, end = pd.DatetimeIndex(span).as_unit("ms").asi8
+    return int(start), int(max(end - 1, ended_ms[(decided_ms >= start) & (decided_ms < end)].max(initial=end - 1)))
+
+
+def _meets(
+    decided_ms: np.ndarray, ended_ms: np.ndarray, blocks: Sequence[tuple[int, int]], margin_ms: int
+) -> np.ndarray:
+    """Which intervals come nearer to a block than the margin, bool [samples]."""
+    return np.logical_or.reduce(
+        [(ended_ms >= first - margin_ms) & (decided_ms <= last + margin_ms) for first, last in blocks]
     )
 
 
