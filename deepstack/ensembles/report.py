@@ -13,12 +13,13 @@ from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
 from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import Aligned, aligned
-from deepstack.ensembles.two_stage import confirmed, trading_block
+from deepstack.ensembles.two_stage import confirmed
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.moves import risk_a_trade, trades_of
 from deepstack.evaluation.plots import confusion
 from deepstack.evaluation.regimes import by_regime, regimes_of
 from deepstack.evaluation.report import write_report
+from deepstack.evaluation.trading import trade
 from deepstack.pipeline.judgement import baselines_of, judge_models
 from deepstack.pipeline.market import describe
 from deepstack.pipeline.position import lean
@@ -130,7 +131,7 @@ def _by_regime(
             thresholds = blocks[name]["threshold"], blocks["network"]["threshold"]
             both = confirmed(given.test, models["network"].test, thresholds)
             figures = by_regime(regimes, codes, answers, trades, both, market, risk)
-            found[f"two_stage_{name}"] = trading_block(both, trades, market, risk), figures
+            found[f"two_stage_{name}"] = trade(trades, both, market, risk)[0], figures
     return found
 
 

@@ -12,6 +12,7 @@ from deepstack.config.evaluation import EvaluationConfig
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.classification import check_probability, ranking_auc
 from deepstack.evaluation.predictions import evaluate_predictions
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.significance import difference, mean_over, paired_test
 from deepstack.evaluation.threshold import Threshold, choose_threshold
 from deepstack.evaluation.verdict import UNKNOWN, Findings, verdict
@@ -26,11 +27,13 @@ class Judgement:
         thresholds: model → threshold chosen on validation; the network is `network`.
         best_baseline: the baseline with the highest AUC on validation; None without baselines.
         report: the keys `verdict threshold test baselines comparison` of report.json.
+        returns: model → daily returns of the trades it takes on test.
     """
 
     thresholds: dict[str, Threshold]
     best_baseline: str | None
     report: dict[str, Any]
+    returns: dict[str, DailyReturns]
 
 
 def judge(
@@ -62,12 +65,12 @@ def judge(
     thresholds = {name: choose_threshold(p.validation, net_r, config.min_coverage) for name, p in models.items()}
     report = progress or no_progress
     blocks: dict[str, Any] = {}
+    returns: dict[str, DailyReturns] = {}
     for done, (name, predictions) in enumerate(models.items()):
         report("evaluate", done, len(models), name)
-        blocks[name] = evaluate_predictions(test, predictions.test, thresholds[name].value, market, config, seed) | {
-            "validation": asdict(thresholds[name]),
-            "chosen": predictions.chosen,
-        }
+        threshold = thresholds[name]
+        block, returns[name] = evaluate_predictions(test, predictions.test, threshold.value, market, config, seed)
+        blocks[name] = block | {"validation": asdict(threshold), "chosen": predictions.chosen}
     report("evaluate", len(models), len(models), "done")
     best = best_on_validation(baselines, validation["won"].to_numpy(bool))
     comparison = _compare(best, models, thresholds, test, config, seed)
@@ -85,6 +88,7 @@ def judge(
             "comparison": {"best_baseline": best, "best_baseline_by": "AUC on validation"}
             | {against: {name: asdict(d) for name, d in figures.items()} for against, figures in comparison.items()},
         },
+        returns,
     )
 
 

@@ -12,6 +12,7 @@ from deepstack.config.evaluation import EvaluationConfig
 from deepstack.config.labels import LabelsConfig
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.moves import class_log_losses, conviction, evaluate_moves, macro_auc_of, trades_of
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.significance import difference, mean_over
 from deepstack.evaluation.threshold import Threshold, choose_threshold
 from deepstack.evaluation.verdict import UNKNOWN, Findings, short_verdict, summary, verdict
@@ -41,6 +42,7 @@ class HorizonJudgement:
         findings: what its verdict is made from.
         blocks: model → block of figures on test.
         comparison: paired differences, network minus the best baseline and minus following every direction.
+        returns: model → daily returns of the moves it follows on test.
     """
 
     thresholds: dict[str, Threshold]
@@ -48,6 +50,7 @@ class HorizonJudgement:
     findings: Findings
     blocks: dict[str, dict[str, Any]]
     comparison: dict[str, Any]
+    returns: dict[str, DailyReturns]
 
 
 def judge_moves(
@@ -114,12 +117,12 @@ def _judge_horizon(
     labels: LabelsConfig,
     seed: int,
 ) -> HorizonJudgement:
-    thresholds, blocks, trades = {}, {}, {}
+    thresholds, blocks, trades, returns = {}, {}, {}, {}
     for name, predictions in models.items():
         known = trades_of(validation[0], horizon, predictions.validation, labels)["net_r"].to_numpy(np.float64)
         thresholds[name] = choose_threshold(conviction(predictions.validation), known, evaluation.min_coverage)
         trades[name] = trades_of(test[0], horizon, predictions.test, labels)
-        block = evaluate_moves(
+        block, returns[name] = evaluate_moves(
             test[1], predictions.test, trades[name], thresholds[name].value, market, evaluation, seed
         )
         blocks[name] = block | {"validation": asdict(thresholds[name]), "chosen": predictions.chosen}
@@ -134,13 +137,14 @@ def _judge_horizon(
         "against_taking_all": {"expectancy_r": asdict(earning)},
     }
     if best is None:
-        return HorizonJudgement(thresholds, best, Findings.of(best, blocks, UNKNOWN, earning), blocks, comparison)
+        found = Findings.of(best, blocks, UNKNOWN, earning)
+        return HorizonJudgement(thresholds, best, found, blocks, comparison, returns)
     first, second = (macro_auc_of(test[1], models[name].test) for name in ("network", best))
     auc = difference(first, second, trades["network"], resamples, seed)
     first, second = (mean_over(class_log_losses(test[1], models[name].test)) for name in ("network", best))
     loss = difference(first, second, trades["network"], resamples, seed)
     comparison["against_best"] = {"auc": asdict(auc), "log_loss": asdict(loss)}
-    return HorizonJudgement(thresholds, best, Findings.of(best, blocks, auc, earning), blocks, comparison)
+    return HorizonJudgement(thresholds, best, Findings.of(best, blocks, auc, earning), blocks, comparison, returns)
 
 
 def _best_on_validation(models: Mapping[str, Predictions], codes: np.ndarray) -> str | None:

@@ -12,9 +12,9 @@ from deepstack.config.labels import LabelsConfig
 from deepstack.errors import DataError
 from deepstack.evaluation.calibration import expected_calibration_error
 from deepstack.evaluation.classification import ratio
-from deepstack.evaluation.equity import equity_curve, mark_trades
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.significance import Statistic, auc_of, bootstrap, interval95, mean_over
-from deepstack.evaluation.trading import equity_scores, outcome_scores
+from deepstack.evaluation.trading import trade
 from deepstack.labels.outcome import result_in_r
 
 SELL, HOLD, BUY = 0, 1, 2
@@ -64,7 +64,7 @@ def evaluate_moves(
     market: Market,
     config: EvaluationConfig,
     seed: int,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], DailyReturns]:
     """Judge one model on one slice and horizon.
 
     Args:
@@ -84,7 +84,7 @@ def evaluate_moves(
     check_class_probability(probability, len(codes))
     taken = conviction(probability) >= threshold
     right = probability.argmax(axis=1) == codes
-    equity = equity_curve(mark_trades(trades, market), taken, risk_a_trade(trades, config))
+    figures, returns = trade(trades, taken, market, risk_a_trade(trades, config))
     won, net_r = trades["won"].to_numpy(bool), trades["net_r"].to_numpy(np.float64)
     drawn = bootstrap(
         {
@@ -98,13 +98,13 @@ def evaluate_moves(
         config.bootstrap_resamples,
         seed,
     )
-    return {
+    block = {
         **class_scores(codes, probability),
-        **outcome_scores(won, net_r, taken),
-        **equity_scores(equity),
-        **{f"{name}_ci95": interval95(figures) for name, figures in drawn.items()},
+        **figures,
+        **{f"{name}_ci95": interval95(resampled) for name, resampled in drawn.items()},
         "threshold": float(threshold),
     }
+    return block, returns
 
 
 def risk_a_trade(trades: pd.DataFrame, config: EvaluationConfig) -> float:

@@ -9,9 +9,9 @@ from deepstack.candles.market import Market
 from deepstack.config.evaluation import EvaluationConfig
 from deepstack.evaluation.calibration import expected_calibration_error
 from deepstack.evaluation.classification import check_probability, decision_scores, probability_scores
-from deepstack.evaluation.equity import equity_curve, mark_trades
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.significance import auc_of, bootstrap, interval95, log_losses, mean_over
-from deepstack.evaluation.trading import equity_scores, outcome_scores
+from deepstack.evaluation.trading import trade
 
 
 def evaluate_predictions(
@@ -21,7 +21,7 @@ def evaluate_predictions(
     market: Market,
     config: EvaluationConfig,
     seed: int,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], DailyReturns]:
     """Judge one model on one slice: the probabilities, the decisions, and what the decisions earned.
 
     Args:
@@ -35,7 +35,7 @@ def evaluate_predictions(
     Returns:
         The keys of a `test` block: plain floats, ints and lists, None where a figure is undefined. Intervals are
         95 % by block bootstrap and None when the slice is shorter than ten blocks; figures of the taken trades are
-        None when nothing is taken, ranking figures when only one class is present.
+        None when nothing is taken, ranking figures when only one class is present. And the daily returns.
 
     Raises:
         DataError: no trades, unusable probabilities, or candles that do not hold the trades.
@@ -43,7 +43,7 @@ def evaluate_predictions(
     values = check_probability(probability, len(trades))
     won, net_r = trades["won"].to_numpy(bool), trades["net_r"].to_numpy(np.float64)
     taken = values >= threshold
-    equity = equity_curve(mark_trades(trades, market), taken, config.risk_share)
+    figures, returns = trade(trades, taken, market, config.risk_share)
     drawn = bootstrap(
         {
             "auc": auc_of(won, values),
@@ -55,12 +55,12 @@ def evaluate_predictions(
         config.bootstrap_resamples,
         seed,
     )
-    return {
+    block = {
         **probability_scores(won, values),
         "ece": expected_calibration_error(won, values),
         **decision_scores(won, taken),
-        **outcome_scores(won, net_r, taken),
-        **equity_scores(equity),
-        **{f"{name}_ci95": interval95(figures) for name, figures in drawn.items()},
+        **figures,
+        **{f"{name}_ci95": interval95(resampled) for name, resampled in drawn.items()},
         "threshold": float(threshold),
     }
+    return block, returns

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
         lstrip_blocks=True,
     )
     outputs = by_output(report)
+    deflated = _deflated(report.get("deflated") or {})
     comparison = report.get("comparison") or {}
     return environment.get_template("report.html.j2").render(
         report=report,
@@ -96,10 +97,35 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
             for name in ("trials", "epochs", "train_samples_per_s", "peak_rss_mb")
             if report.get(name) is not None
         },
+        deflated=deflated,
+        deflated_rows=_deflated_rows(list(deflated.values())),
         config=json.dumps(report.get("config", {}), indent=2),
         regimes=[regime_table(output, models) for output, models in report.get("regimes", {}).items()],
         images={name: base64.b64encode(image).decode("ascii") for name, image in images.items()},
     )
+
+
+def _deflated(found: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Output → its block; a lone output is called ''."""
+    return {"": found} if "trials" in found else {output[1:]: block for output, block in found.items()}
+
+
+def _deflated_rows(blocks: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    interval = [
+        "" if block["sharpe_daily_ci95"] is None else " [{:.2f}, {:.2f}]".format(*block["sharpe_daily_ci95"])
+        for block in blocks
+    ]
+    names = {
+        "Strategies tried": "trials",
+        "Choices made": "choices",
+        "Sharpe of daily returns (a year)": "sharpe_daily",
+        "Probabilistic Sharpe ratio": "probabilistic_sharpe",
+        "Deflated Sharpe ratio": "deflated_sharpe",
+        "Probability of backtest overfitting": "overfitting",
+    }
+    rows = {label: [_show(block[key]) for block in blocks] for label, key in names.items()}
+    sharpe = "Sharpe of daily returns (a year)"
+    return rows | {sharpe: [cell + more for cell, more in zip(rows[sharpe], interval, strict=True)]}
 
 
 def _flat(section: Mapping[str, Any]) -> dict[str, str]:

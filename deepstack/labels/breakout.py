@@ -35,7 +35,7 @@ def label_and_count(market: Market, config: LabelsConfig) -> tuple[pd.DataFrame,
     frames, dropped = [], 0
     for candles in market.values():
         rows, side, risk = find_breakouts(candles, config)
-        trades = _follow(candles, rows, side, risk, config)
+        trades, _ = follow(candles, rows, side, risk, config)
         dropped += len(rows) - len(trades)
         frames.append(trades)
     trades = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TRADE_COLUMNS))
@@ -91,10 +91,19 @@ def _breaks(high: np.ndarray, low: np.ndarray, close: np.ndarray, config: Labels
     return side
 
 
-def _follow(
+def follow(
     candles: Candles, rows: np.ndarray, side: np.ndarray, risk: np.ndarray, config: LabelsConfig
-) -> pd.DataFrame:
-    """The finished trades among the candidates of one symbol."""
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Follow candidates of one symbol to their ends.
+
+    Args:
+        candles: of the symbol.
+        rows: int64 [candidates], the bar before each entry.
+        side, risk: [candidates].
+
+    Returns:
+        A frame of TRADE_COLUMNS, the trades whose outcome is known; and which candidates they are, bool [candidates].
+    """
     columns = [candles.frame[name].to_numpy() for name in ("open", "high", "low", "close")]
     segment_end = np.zeros(len(candles), np.int64)
     for segment in candles.segments():
@@ -114,7 +123,7 @@ def _follow(
     entry_price, exit_price = entry_price[known], outcome.exit_price[known]
     gross_r, net_r = result_in_r(side, entry_price, exit_price, risk, config)
     times = pd.DatetimeIndex(candles.frame.index).as_unit("ms")
-    return pd.DataFrame(
+    trades = pd.DataFrame(
         {
             "symbol": candles.symbol,
             "side": side,
@@ -130,6 +139,7 @@ def _follow(
             "exit": np.array(EXITS)[outcome.exit[known]],
         }
     )
+    return trades, known
 
 
 def _require_both_classes(trades: pd.DataFrame, dropped: int, bars: int, config: LabelsConfig) -> None:

@@ -68,14 +68,14 @@ def evaluate(artifact: Path | str, market: Market | Candles) -> dict[str, Any]:
 def _trades(opened: Artifact, labels: Labels, probability: np.ndarray, market: Market) -> dict[str, Any]:
     config, threshold = opened.config, opened.thresholds[0]
     won = probability[:, 0, 1]
-    return evaluate_predictions(labels.samples, won, threshold, market, config.evaluation, config.seed)
+    return evaluate_predictions(labels.samples, won, threshold, market, config.evaluation, config.seed)[0]
 
 
 def _moves(opened: Artifact, labels: Labels, probability: np.ndarray, market: Market) -> dict[str, Any]:
     config, blocks = opened.config, {}
     for k, (horizon, threshold) in enumerate(zip(labels.outputs, opened.thresholds, strict=True)):
         trades = trades_of(labels.samples, horizon, probability[:, k], config.labels)
-        blocks[f"h{horizon}"] = evaluate_moves(
+        blocks[f"h{horizon}"], _ = evaluate_moves(
             labels.codes[:, k], probability[:, k], trades, threshold, market, config.evaluation, config.seed
         )
     return blocks

@@ -18,6 +18,7 @@ from deepstack.evaluation.importance import group_importance
 from deepstack.evaluation.judge import judge
 from deepstack.evaluation.judge_moves import Asked, judge_moves, report_of
 from deepstack.evaluation.moves import mean_class_auc
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.features.catalogue import GROUP_OF
 from deepstack.models.heads import Head
 from deepstack.models.inputs import BASE
@@ -40,11 +41,13 @@ class Judged:
         thresholds: of the network, one an output.
         report: the keys `verdict threshold test baselines comparison importance` of report.json.
         figures: name → plot.
+        returns: output → model → daily returns on test, the network's first.
     """
 
     thresholds: tuple[float, ...]
     report: dict[str, Any]
     figures: dict[str, Figure]
+    returns: dict[str, dict[str, DailyReturns]]
 
 
 def judge_network(
@@ -179,7 +182,8 @@ def _judge_trades(
         importance=importance,
     )
     threshold = judgement.thresholds["network"].value
-    return Judged((threshold,), {"importance": importance, **judgement.report}, figures)
+    report = {"importance": importance, **judgement.report}
+    return Judged((threshold,), report, figures, {"won": judgement.returns})
 
 
 def _judge_moves(
@@ -208,7 +212,8 @@ def _judge_moves(
         importance=importance,
     )
     thresholds = tuple(one.thresholds["network"].value for one in judged.values())
-    return Judged(thresholds, {"importance": importance, **report_of(judged)}, figures)
+    report = {"importance": importance, **report_of(judged)}
+    return Judged(thresholds, report, figures, {horizon: one.returns for horizon, one in judged.items()})
 
 
 _JUDGE: dict[str, Callable[..., Judged]] = {"breakout": _judge_trades, "horizons": _judge_moves}

@@ -38,7 +38,6 @@ def facts_of(config: RunConfig, slices: Slices, model: keras.Model, layers: int,
             "validation_cut": split.validation_cut.isoformat(),
             "test_cut": split.test_cut.isoformat(),
         },
-        "trials": 1,
         "model": {
             "name": config.model.name,
             "layers": layers,

@@ -9,6 +9,7 @@ from deepstack.artifact.manifest import write_manifest
 from deepstack.artifact.save import Trained, save_files
 from deepstack.artifact.workspace import publish, removed_if_unused
 from deepstack.config.run import RunConfig
+from deepstack.evaluation.ledger import LEDGER, Ledger
 from deepstack.evaluation.report import write_report
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
@@ -18,6 +19,7 @@ from deepstack.pipeline.record import facts_of, feature_rows
 from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.stopwatch import Stopwatch
 from deepstack.pipeline.train import builder, check, train
+from deepstack.pipeline.tried import tried
 from deepstack.pipeline.workers import end_together, open_for_all
 from deepstack.progress import Progress, no_progress
 from deepstack.training.strategy import make_strategy
@@ -71,6 +73,9 @@ def run(
         layers = save_files(folder, config.name, trained, feature_rows(parts.names), parts.examples)
 
     report = {"run": workspace.run, "data": source.facts, **facts_of(config, parts, model, layers, fitted)}
+    ledger, symbols = Ledger(out / LEDGER), source.facts["symbols"]
+    with disk_errors(out):
+        report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config)
     report |= {"timing_s": watch.report(), **judged.report}
     with disk_errors(folder):
         write_report(folder, report, judged.figures)

@@ -113,7 +113,7 @@ def test_sure_predictions_earn_what_a_hand_computes() -> None:
     costs = [7e-4 * (100.0 + 102.0) / 2.0, 7e-4 * (102.0 + 100.98) / 2.04]
     by_hand = [2.0 / 2.0 - costs[0], 1.02 / 2.04 - costs[1]]
     np.testing.assert_allclose(trades["net_r"][:2], by_hand)
-    block = evaluate_moves(np.array([2, 0, 1]), probability, trades, 0.5, market, CONFIG, seed=1)
+    block, _ = evaluate_moves(np.array([2, 0, 1]), probability, trades, 0.5, market, CONFIG, seed=1)
     assert (block["trades_taken"], block["win_rate"], block["accuracy"], block["auc"]) == (2, 1.0, 1.0, 1.0)
     assert block["coverage"] == pytest.approx(2 / 3)
     assert block["expectancy_r"] == pytest.approx(np.mean(by_hand))
@@ -125,7 +125,7 @@ def test_perfect_foresight_beats_its_mirror_image(asked: pd.DataFrame, market: M
     blocks = []
     for probability in (SURE[codes], SURE[2 - codes]):
         trades = trades_of(asked, "1h", probability, LABELS)
-        blocks.append(evaluate_moves(codes, probability, trades, 0.5, market, CONFIG, seed=1))
+        blocks.append(evaluate_moves(codes, probability, trades, 0.5, market, CONFIG, seed=1)[0])
     seer, fool = blocks
     taken = codes != 1
     assert seer["trades_taken"] == fool["trades_taken"] == taken.sum()

@@ -39,7 +39,7 @@ KEYS = [
 def test_the_block_has_every_key_and_plain_finite_values(
     trades: pd.DataFrame, probability: np.ndarray, market: Market
 ) -> None:
-    block = evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=1)
+    block, _ = evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=1)
     assert set(KEYS) <= set(block)
     json.dumps(block, allow_nan=False)
     assert block["auc"] == pytest.approx(roc_auc_score(trades["won"], probability))
@@ -50,13 +50,13 @@ def test_the_block_has_every_key_and_plain_finite_values(
 
 
 def test_the_same_seed_gives_the_same_block(trades: pd.DataFrame, probability: np.ndarray, market: Market) -> None:
-    first, second, other = (evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=s) for s in (1, 1, 2))
+    first, second, other = (evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=s)[0] for s in (1, 1, 2))
     assert first == second
     assert first["auc_ci95"] != other["auc_ci95"]
 
 
 def test_taking_nothing_leaves_figures_undefined(trades: pd.DataFrame, probability: np.ndarray, market: Market) -> None:
-    block = evaluate_predictions(trades, probability, 1.0, market, CONFIG, seed=1)
+    block, _ = evaluate_predictions(trades, probability, 1.0, market, CONFIG, seed=1)
     undefined = [
         "win_rate",
         "win_rate_ci95",
@@ -74,7 +74,7 @@ def test_taking_nothing_leaves_figures_undefined(trades: pd.DataFrame, probabili
 
 def test_one_class_has_no_ranking(trades: pd.DataFrame, probability: np.ndarray, market: Market) -> None:
     lost = trades.assign(won=False)
-    block = evaluate_predictions(lost, probability, 0.5, market, CONFIG, seed=1)
+    block, _ = evaluate_predictions(lost, probability, 0.5, market, CONFIG, seed=1)
     assert (block["auc"], block["auc_ci95"], block["recall"]) == (None, None, None)
     assert block["base_win_rate"] == 0.0
 
@@ -89,7 +89,7 @@ def test_breakouts_on_real_candles() -> None:
 
     market, _ = read_market([source], repair="drop", symbols=("BTCUSDT", "ETHUSDT"))
     trades = label_breakouts(market, LabelsConfig(max_holding_bars=10))
-    block = evaluate_predictions(trades, np.full(len(trades), 0.4), 0.0, market, CONFIG, seed=1)
+    block, _ = evaluate_predictions(trades, np.full(len(trades), 0.4), 0.0, market, CONFIG, seed=1)
     assert block["auc"] == 0.5
     assert block["coverage"] == 1.0
     assert block["expectancy_r"] == pytest.approx(trades["net_r"].mean())

@@ -20,7 +20,7 @@ CONFIG = EvaluationConfig(bootstrap_resamples=100)
 
 @pytest.fixture(scope="module")
 def report(trades: pd.DataFrame, probability: np.ndarray, market: Market) -> dict[str, Any]:
-    block = evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=1)
+    block, _ = evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=1)
     return {
         "run": "smoke-<1>",
         "verdict": "The network is not shown to be better.",

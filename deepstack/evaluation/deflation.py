@@ -1,0 +1,50 @@
+"""What is left of a Sharpe ratio once everything that was tried on the same data is counted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deepstack.evaluation.ledger import Trial
+from deepstack.evaluation.overfitting import backtest_overfitting
+from deepstack.evaluation.returns import DailyReturns
+from deepstack.evaluation.sharpe import deflated_sharpe, probabilistic_sharpe, sharpe_interval, sharpe_ratio
+
+MOST_COLUMNS = 500
+"""Strategies compared for overfitting at most, the newest."""
+DAYS_A_YEAR = 365
+
+
+def deflation(
+    returns: DailyReturns, trials: Sequence[Trial], symbols: Sequence[str], resamples: int, seed: int
+) -> dict[str, Any]:
+    """Figures of one strategy's daily returns in the light of all trials on the same symbols and time.
+
+    Args:
+        returns: of the strategy.
+        trials: of the ledger, its own among them.
+        symbols: what it traded.
+        resamples: of the bootstrap behind the interval.
+        seed: of its draw.
+
+    Returns:
+        `trials` and `choices` counted; `sharpe_daily`, annualised from days, with `sharpe_daily_ci95` by the stationary
+        bootstrap; `probabilistic_sharpe`, `deflated_sharpe`, `overfitting` (see `backtest_overfitting`). None where a
+        figure is not defined.
+    """
+    met = [trial for trial in trials if trial.overlaps(symbols, returns.days)]
+    sharpes = np.array([sharpe_ratio(trial.returns.values) for trial in met])
+    choices = sum(trial.choices for trial in met)
+    columns = np.array([trial.returns.on(returns.days) for trial in met[-MOST_COLUMNS:]]).T
+    overfitted = backtest_overfitting(columns) if len(met) > 1 else None
+    year = np.sqrt(DAYS_A_YEAR)
+    interval = sharpe_interval(returns.values, resamples, seed)
+    return {
+        "trials": len(met),
+        "choices": choices,
+        "sharpe_daily": year * sharpe_ratio(returns.values),
+        "sharpe_daily_ci95": None if interval is None else [year * bound for bound in interval],
+        "probabilistic_sharpe": probabilistic_sharpe(returns.values),
+        "deflated_sharpe": deflated_sharpe(returns.values, sharpes, choices),
+        "overfitting": None if overfitted is None else overfitted.probability,
+    }

@@ -1,0 +1,138 @@
+"""The trial ledger: every strategy that was tried on a data set, with what it returned there.
+
+A Sharpe ratio means little until one knows out of how many it was picked. The ledger is one file of JSON lines beside
+the artifacts; whatever judges a strategy on a stretch of time appends to it, and whoever reports one asks it how many
+others were tried on the same symbols in overlapping time.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from deepstack.errors import DataError
+from deepstack.evaluation.returns import DailyReturns
+
+LEDGER = "ledger.jsonl"
+DIGITS = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One strategy, tried once.
+
+    Attributes:
+        kind: `training`, `baseline`, `tuning` or `ensemble`.
+        name: of the strategy: a model, with its output where there are several.
+        run: where it was tried.
+        symbols: what it traded.
+        returns: on the slice it was judged on; its days are the time it was tried on.
+        choices: how many choices were made on the data for it: a training, a threshold, an ensemble's members.
+    """
+
+    kind: str
+    name: str
+    run: str
+    symbols: tuple[str, ...]
+    returns: DailyReturns
+    choices: int = 2
+
+    @property
+    def id(self) -> str:
+        """The same for the same strategy with the same returns: trying it again finds nothing new."""
+        # Rounded as in the file, so that what is read has the id of what was written.
+        known = [self.kind, self.name, sorted(self.symbols), str(self.returns.days[0]), _rounded(self.returns.values)]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:20]
+
+    def overlaps(self, symbols: Iterable[str], days: pd.DatetimeIndex) -> bool:
+        """Whether it was tried on one of the symbols at one of the times."""
+        shared = set(self.symbols) & set(symbols)
+        return bool(shared) and self.returns.days[0] <= days[-1] and days[0] <= self.returns.days[-1]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger file; it need not exist yet.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+    _lock: FileLock = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lock", FileLock(self.path.with_name(f".{self.path.name}.lock")))
+
+    def append(self, trials: Sequence[Trial]) -> None:
+        """Write trials that are not in it yet, all or none, whoever else is writing.
+
+        Raises:
+            DataError: a line of the file is none of a ledger's.
+            OSError: it cannot be written.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            known = {trial.id for trial in self.trials()}
+            new = {trial.id: trial for trial in trials if trial.id not in known}
+            text = "".join(json.dumps(_tree(trial)) + "\n" for trial in new.values())
+            with self.path.open("ab") as file:
+                file.truncate(self._whole())  # a line cut off by a kill is gone, or the next would be joined to it
+                file.write(text.encode())
+
+    def trials(self) -> list[Trial]:
+        """All of them, each once.
+
+        Raises:
+            DataError: names the line that is none of a ledger's; one cut off at the end by a kill is passed over.
+        """
+        if not self.path.exists():
+            return []
+        lines = self.path.read_bytes()[: self._whole()].decode(errors="replace").splitlines()
+        found = (self._trial(number, line) for number, line in enumerate(lines, 1))
+        return list({trial.id: trial for trial in found}.values())
+
+    def _whole(self) -> int:
+        """Bytes up to the end of the last whole line."""
+        return self.path.read_bytes().rfind(b"\n") + 1
+
+    def _trial(self, number: int, line: str) -> Trial:
+        try:
+            tree = json.loads(line)
+            days = pd.date_range(tree["first_day"], periods=len(tree["returns"]), freq="D", tz="UTC")
+            returns = DailyReturns(days, np.array(tree["returns"], np.float64))
+            if not len(days) or not np.isfinite(returns.values).all():
+                raise ValueError("returns that are none")
+            names = (str(tree[key]) for key in ("kind", "name", "run"))
+            return Trial(*names, tuple(tree["symbols"]), returns, int(tree["choices"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.path}:{number}",
+                expected="a trial as deepstack writes them",
+                received=f"something else ({error})",
+                remedy="mending the line or moving the file away, which forgets what was tried",
+            ) from error
+
+
+def _tree(trial: Trial) -> dict[str, Any]:
+    return {
+        "kind": trial.kind,
+        "name": trial.name,
+        "run": trial.run,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "symbols": list(trial.symbols),
+        "choices": trial.choices,
+        "first_day": trial.returns.days[0].date().isoformat(),
+        "returns": _rounded(trial.returns.values),
+    }
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]

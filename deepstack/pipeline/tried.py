@@ -1,0 +1,51 @@
+"""What a run tried goes into the ledger, and the ledger says how much that leaves of its result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepstack.config.run import RunConfig
+from deepstack.evaluation.deflation import deflation
+from deepstack.evaluation.ledger import Ledger, Trial
+from deepstack.evaluation.returns import DailyReturns
+
+Returns = Mapping[str, Mapping[str, DailyReturns]]
+"""Output → model → daily returns, the network's first."""
+
+
+def tried(
+    ledger: Ledger, returns: Returns, *, run: str, symbols: Sequence[str], config: RunConfig, kind: str = "training"
+) -> dict[str, Any]:
+    """Count every model of a run as a trial, and deflate the network's Sharpe ratio by all of the ledger.
+
+    Args:
+        ledger: of the folder that the run's artifact stands in.
+        returns: of every model on the test slice.
+        run: its name.
+        symbols: what was traded.
+        config: the network's name, resamples and seed.
+        kind: of the trial the network is.
+
+    Returns:
+        The keys `trials` and `deflated` of report.json.
+
+    Raises:
+        DataError: the ledger cannot be read.
+    """
+    found = []
+    for output, models in returns.items():
+        for model, daily in models.items():
+            own = model == "network"
+            name = f"{config.model.name if own else model}{'' if output == 'won' else f' {output}'}"
+            found.append(Trial(kind if own else "baseline", name, run, tuple(symbols), daily))
+    ledger.append(found)
+    known = ledger.trials()
+    resamples, seed = config.evaluation.bootstrap_resamples, config.seed
+    deflated = {
+        output: deflation(models["network"], known, symbols, resamples, seed) for output, models in returns.items()
+    }
+    trials = max(block["trials"] for block in deflated.values())
+    one = next(iter(deflated.values()))
+    return {
+        "trials": trials,
+        "deflated": one if list(deflated) == ["won"] else {f"h{name}": block for name, block in deflated.items()},
+    }
