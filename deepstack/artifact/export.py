@@ -1,7 +1,7 @@
 """The SavedModel that TensorFlow Serving loads: unscaled features in, probabilities and decisions out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from deepstack.artifact.fold import folded_call
 from deepstack.artifact.warmup import write_warmup
+from deepstack.calibration import SMALLEST, Calibration
 from deepstack.features.scale import scaler_constants
 from deepstack.models.heads import Head
 
@@ -32,12 +33,14 @@ class Decision:
         head: what the network's outputs mean.
         priors: [outputs, classes], shares that balanced training has hidden; None when it was not balanced.
         thresholds: [outputs], of the probability of winning, or of |P(buy) − P(sell)|.
+        calibrations: of the probabilities, one an output; none calibrates nothing.
     """
 
     scalers: Mapping[str, Any]
     head: Head
     priors: np.ndarray | None
     thresholds: tuple[float, ...]
+    calibrations: tuple[Calibration, ...] = ()
 
 
 def export_saved_model(
@@ -114,7 +117,8 @@ def _answers(raw: tf.Tensor, known: tf.Tensor, decision: Decision) -> dict[str, 
     head = decision.head
     offset = tf.constant(head.prior_offset(decision.priors), tf.float32)
     thresholds = tf.constant(decision.thresholds, tf.float32)
-    probability = tf.where(known[:, None, None], head.probabilities(raw, offset), math.nan)
+    calibrated = _calibrated(head.probabilities(raw, offset), decision.calibrations)
+    probability = tf.where(known[:, None, None], calibrated, math.nan)
     _, variance = head.split(raw)
     more = {} if variance is None else {"aleatoric": variance[..., 0]}
     if head.kind == "binary":
@@ -129,6 +133,36 @@ def _answers(raw: tf.Tensor, known: tf.Tensor, decision: Decision) -> dict[str, 
         "decision": tf.where(taken, tf.where(lean >= 0.0, 1, -1), 0),
         **more,
     }
+
+
+def _calibrated(probability: tf.Tensor, calibrations: Sequence[Calibration]) -> tf.Tensor:
+    """`Calibration.__call__` of each output, in the graph; [batch, outputs, classes]."""
+    if not any(calibration.changes for calibration in calibrations):
+        return probability
+    outputs = zip(tf.unstack(probability, axis=1), calibrations, strict=True)
+    return tf.stack([_calibrated_one(given, calibration) for given, calibration in outputs], axis=1)
+
+
+def _calibrated_one(probability: tf.Tensor, calibration: Calibration) -> tf.Tensor:
+    if calibration.knots:
+        if len(calibration.knots) == 1:
+            won = _joined(probability[:, 1], *calibration.knots[0])
+            return tf.stack([1.0 - won, won], axis=1)
+        each = [_joined(probability[:, k], *knots) for k, knots in enumerate(calibration.knots)]
+        return tf.linalg.normalize(tf.stack(each, axis=1), ord=1, axis=1)[0]
+    logits = calibration.slope * tf.math.log(tf.clip_by_value(probability, SMALLEST, 1.0))
+    return tf.nn.softmax(logits + tf.constant(calibration.offset or (0.0,), tf.float32))
+
+
+def _joined(values: tf.Tensor, knots: Sequence[float], becomes: Sequence[float]) -> tf.Tensor:
+    """`np.interp` with rising knots."""
+    x, y = (np.asarray(each, np.float32) for each in (knots, becomes))
+    if len(x) == 1:
+        return tf.fill(tf.shape(values), y[0])
+    last = tf.clip_by_value(tf.searchsorted(x, values, side="right"), 1, len(x) - 1)
+    low, high = tf.gather(x, last - 1), tf.gather(x, last)
+    share = tf.clip_by_value(tf.math.divide_no_nan(values - low, high - low), 0.0, 1.0)
+    return tf.gather(y, last - 1) + share * (tf.gather(y, last) - tf.gather(y, last - 1))
 
 
 def _frozen(concrete: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.GenericFunction:

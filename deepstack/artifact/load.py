@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 
 from deepstack.artifact.manifest import Manifest, altered, verify_manifest
+from deepstack.calibration import Calibration
 from deepstack.config.read import config_from_tree
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError
@@ -40,6 +41,11 @@ class Artifact:
         """[outputs, classes], shares that balanced training has hidden; None when it was not balanced."""
         priors = self.manifest.data["priors"]
         return None if priors is None else np.array(priors)
+
+    @property
+    def calibrations(self) -> tuple[Calibration, ...]:
+        """Of the probabilities, one an output; none where nothing was calibrated."""
+        return tuple(Calibration.of(tree) for tree in self.manifest.data.get("calibrations", ()))
 
     def path(self, suffix: str) -> Path:
         """`<folder>/<config name>_<suffix>`, as in `path("model.h5")`."""

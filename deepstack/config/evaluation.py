@@ -19,6 +19,11 @@ class EvaluationConfig(Room):
         ("take_all", "logistic", "random_forest", "gradient_boosting"),
         description="what the network is compared with; xgboost needs `pip install deepstack[boost]`",
     )
+    calibration: Literal["none", "temperature", "platt", "isotonic"] = Field(
+        "none",
+        description="how probabilities are calibrated on validation: of the network, in all its forms, and of "
+        "every baseline",
+    )
     bootstrap_resamples: int = Field(
         1000, ge=100, le=100_000, description="block bootstrap resamples behind every interval"
     )

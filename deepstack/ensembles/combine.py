@@ -13,11 +13,11 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.out_of_fold import FOLDS, purged_folds
 
 Combiner = Callable[[np.ndarray], np.ndarray]
 """Probabilities [members, samples, classes] → [samples, classes]."""
 
-FOLDS = 5
 SMALLEST = 1e-6
 """Probability below which a logarithm is not taken."""
 
@@ -106,26 +106,6 @@ METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Combiner]] = {
     "vote": vote,
     "stacking": stacking,
 }
-
-
-def purged_folds(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Consecutive folds with, for each, the samples whose interval does not meet the fold's span.
-
-    Args:
-        times: decision_time and end_time, sorted by decision time.
-        folds: how many.
-
-    Returns:
-        (positions of the fold, positions one may learn from), int64 each.
-
-    Source: López de Prado 2018, Advances in Financial Machine Learning, section 7.4.1.
-    """
-    start, end = times["decision_time"].to_numpy(), times["end_time"].to_numpy()
-    found = []
-    for rows in np.array_split(np.arange(len(times)), min(folds, len(times))):
-        apart = (end < start[rows].min()) | (start > end[rows].max())
-        found.append((rows, np.flatnonzero(apart)))
-    return found
 
 
 def _logs(members: np.ndarray) -> np.ndarray:

@@ -98,6 +98,7 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
             if report.get(name) is not None
         },
         deflated=deflated,
+        stressed=_stressed(report.get("stress") or {}),
         deflated_rows=_deflated_rows(list(deflated.values())),
         config=json.dumps(report.get("config", {}), indent=2),
         regimes=[regime_table(output, models) for output, models in report.get("regimes", {}).items()],
@@ -126,6 +127,16 @@ def _deflated_rows(blocks: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     rows = {label: [_show(block[key]) for block in blocks] for label, key in names.items()}
     sharpe = "Sharpe of daily returns (a year)"
     return rows | {sharpe: [cell + more for cell, more in zip(rows[sharpe], interval, strict=True)]}
+
+
+def _stressed(found: Any) -> dict[str, list[dict[str, str]]]:
+    """Output → rows with their cells as text; a lone output is called ''."""
+    outputs = {"": found} if isinstance(found, list) else {output[1:]: rows for output, rows in found.items()}
+    return {
+        output: [{name.replace("_", " "): _show(value) for name, value in row.items()} for row in rows]
+        for output, rows in outputs.items()
+        if rows
+    }
 
 
 def _flat(section: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The trained network beside its baselines on the test slice, and what the report draws of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -10,15 +10,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deepstack.artifact.model import class_probabilities
+from deepstack.calibration import Calibration
 from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.baselines import Predictions, Task, fit_baselines
+from deepstack.evaluation.calibrate import calibrated
 from deepstack.evaluation.figures import move_figures, report_figures
 from deepstack.evaluation.importance import group_importance
 from deepstack.evaluation.judge import judge
 from deepstack.evaluation.judge_moves import Asked, judge_moves, report_of
-from deepstack.evaluation.moves import mean_class_auc
+from deepstack.evaluation.moves import conviction, mean_class_auc, risk_a_trade, trades_of
 from deepstack.evaluation.returns import DailyReturns
+from deepstack.evaluation.stress import stress
 from deepstack.features.catalogue import GROUP_OF
 from deepstack.models.heads import Head
 from deepstack.models.inputs import BASE
@@ -42,12 +45,14 @@ class Judged:
         report: the keys `verdict threshold test baselines comparison importance` of report.json.
         figures: name → plot.
         returns: output → model → daily returns on test, the network's first.
+        calibrations: of the network, one an output.
     """
 
     thresholds: tuple[float, ...]
     report: dict[str, Any]
     figures: dict[str, Figure]
     returns: dict[str, dict[str, DailyReturns]]
+    calibrations: tuple[Calibration, ...] = ()
 
 
 def judge_network(
@@ -87,7 +92,25 @@ def judge_models(
         history: rows of training.csv, for the loss curves.
         importance: feature group → drop in AUC.
     """
-    return _JUDGE[config.labels.kind](models, slices, market, config, history, importance, progress)
+    fitted, calibrations = _calibrated(models, slices, config.evaluation.calibration)
+    judged = _JUDGE[config.labels.kind](fitted, slices, market, config, history, importance, progress)
+    return replace(judged, calibrations=calibrations)
+
+
+def _calibrated(
+    models: dict[str, dict[str, Predictions]], slices: Slices, method: str
+) -> tuple[dict[str, dict[str, Predictions]], tuple[Calibration, ...]]:
+    """Every model calibrated by the same rule, and the network's calibrations."""
+    rows = slices.split.validation
+    times = slices.frame(rows)
+    found: dict[str, dict[str, Predictions]] = {}
+    of_network = []
+    for number, (output, given) in enumerate(models.items()):
+        codes = slices.labels.codes[rows, number]
+        both = {name: calibrated(method, one, codes, times) for name, one in given.items()}
+        found[output] = {name: predictions for name, (predictions, _) in both.items()}
+        of_network.append(both["network"][1])
+    return found, tuple(of_network)
 
 
 def _everybody(
@@ -181,9 +204,11 @@ def _judge_trades(
         history=history,
         importance=importance,
     )
-    threshold = judgement.thresholds["network"].value
-    report = {"importance": importance, **judgement.report}
-    return Judged((threshold,), report, figures, {"won": judgement.returns})
+    threshold = judgement.thresholds["network"]
+    evaluation = config.evaluation
+    stressed = stress(test, threshold.take(network[1].test), market, config.labels, evaluation.risk_share)
+    report = {"importance": importance, **judgement.report, "stress": stressed}
+    return Judged((threshold.value,), report, figures, {"won": judgement.returns})
 
 
 def _judge_moves(
@@ -212,7 +237,13 @@ def _judge_moves(
         importance=importance,
     )
     thresholds = tuple(one.thresholds["network"].value for one in judged.values())
-    report = {"importance": importance, **report_of(judged)}
+    stressed = {}
+    for horizon, one in judged.items():
+        given = models[horizon]["network"].test
+        trades, taken = trades_of(test.samples, horizon, given, config.labels), one.thresholds["network"]
+        risk_share = risk_a_trade(trades, config.evaluation)
+        stressed[f"h{horizon}"] = stress(trades, taken.take(conviction(given)), market, config.labels, risk_share)
+    report = {"importance": importance, **report_of(judged), "stress": stressed}
     return Judged(thresholds, report, figures, {horizon: one.returns for horizon, one in judged.items()})
 
 

@@ -157,7 +157,7 @@ class Predictor:
         }
 
     def probabilities(self, inputs: Inputs) -> np.ndarray:
-        """Class probabilities of scaled inputs, corrected to the priors: float64 [samples, outputs, classes]."""
+        """Class probabilities of scaled inputs, corrected and calibrated: float64 [samples, outputs, classes]."""
         return self._decoded(self._raw(inputs))
 
     def _raw(self, inputs: Inputs) -> np.ndarray:
@@ -170,7 +170,10 @@ class Predictor:
 
     def _decoded(self, raw: np.ndarray) -> np.ndarray:
         offset = self.head.prior_offset(self.artifact.priors)
-        return np.asarray(self.head.probabilities(raw.astype(np.float64), offset))
+        probability = np.array(self.head.probabilities(raw.astype(np.float64), offset))
+        for output, calibration in enumerate(self.artifact.calibrations):
+            probability[:, output] = calibration(probability[:, output])
+        return probability
 
     def _lean(self, raw: np.ndarray) -> np.ndarray:
         """P(won), or P(buy) − P(sell): float64 [samples, outputs]."""

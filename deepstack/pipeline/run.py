@@ -68,7 +68,7 @@ def run(
     with watch.stage("evaluate"):
         judged = judge_network(model, head, parts, source.market, config, fitted.history, progress)
     with watch.stage("export"):
-        decision = Decision(parts.scalers, head, parts.priors, judged.thresholds)
+        decision = Decision(parts.scalers, head, parts.priors, judged.thresholds, judged.calibrations)
         trained = Trained(model, parts.names, decision, entry.explains)
         layers = save_files(folder, config.name, trained, feature_rows(parts.names), parts.examples)
 
@@ -80,6 +80,7 @@ def run(
     with disk_errors(folder):
         write_report(folder, report, judged.figures)
     priors = None if parts.priors is None else parts.priors.tolist()
-    known = {"priors": priors, "test_cut": parts.split.test_cut.isoformat()}
+    calibrations = [calibration.tree() for calibration in judged.calibrations]
+    known = {"priors": priors, "calibrations": calibrations, "test_cut": parts.split.test_cut.isoformat()}
     write_manifest(folder, config, run=workspace.run, data=source.facts | known, features=parts.names)
     return end_together(strategy, publish(workspace), chief=True)

@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from deepstack.artifact import export
 from deepstack.artifact.export import Decision, export_saved_model
+from deepstack.calibration import Calibration
 from deepstack.features.scale import fit_scaler
 from deepstack.labels.weights import correct_priors
 from deepstack.models.heads import Head, binary_head
@@ -197,6 +198,44 @@ def test_moves_are_answered_by_horizon_from_every_input(
         "prediction": (each, np.int32),
         "decision": (each, np.int32),
     }
+
+
+STEPS = (0.1, 0.3, 0.31, 0.6), (0.05, 0.2, 0.5, 0.9)
+CALIBRATIONS = {
+    "temperature": Calibration(slope=0.6),
+    "platt": Calibration(slope=1.7, offset=(0.0, 0.4, -0.3)),
+    "isotonic": Calibration(knots=(STEPS, STEPS, ((0.2,), (0.4,)))),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), [("temperature", "isotonic"), ("isotonic", "platt")])
+def test_probabilities_are_calibrated_as_in_python(
+    mover: keras.Model, windows: Any, scalers: Any, moves_served: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    calibrations = CALIBRATIONS[first], CALIBRATIONS[second]
+    decision = Decision(scalers, MOVES, MOVE_PRIORS, MOVE_THRESHOLDS, calibrations)
+    export_saved_model(tmp_path / "1", mover, decision, windows, "moves")
+    plain, found = serve(moves_served, **windows)["probability"], serve(tmp_path / "1", **windows)
+    wanted = np.stack([one(plain[:, k].astype(np.float64)) for k, one in enumerate(calibrations)], axis=1)
+    assert np.abs(wanted - plain).mean() > 0.02
+    np.testing.assert_allclose(found["probability"], wanted, atol=1e-5)
+    lean = found["probability"][..., 2] - found["probability"][..., 0]
+    np.testing.assert_array_equal(found["decision"], np.where(np.abs(lean) >= MOVE_THRESHOLDS, np.sign(lean), 0.0))
+
+
+@pytest.mark.parametrize(
+    "calibration", [Calibration(slope=0.5, offset=(0.0, 0.3)), Calibration(knots=(STEPS,))], ids=["platt", "isotonic"]
+)
+def test_a_winning_probability_is_calibrated_as_in_python(
+    networks: Mapping[str, Any], scaler: Any, features: np.ndarray, tmp_path: Path, calibration: Calibration
+) -> None:
+    model = networks["sequential"]
+    for number, calibrations in enumerate([(), (calibration,)], 1):
+        decision = Decision({"features": scaler}, binary_head(), PRIORS, (0.4,), calibrations)
+        export_saved_model(tmp_path / str(number), model, decision, {"features": features}, "sequential")
+    plain, found = (serve(tmp_path / number, features)["probability"].astype(np.float64) for number in ("1", "2"))
+    wanted = calibration(np.stack([1.0 - plain, plain], axis=1))[:, 1]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["features", "features_1h"])

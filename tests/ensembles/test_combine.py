@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepstack.ensembles.combine import METHODS, Members, combine, purged_folds, weighted
+from deepstack.ensembles.combine import METHODS, Members, combine, weighted
 from deepstack.ensembles.two_stage import confirmed
+from deepstack.evaluation.out_of_fold import purged_folds
 
 
 def members_of(samples: int = 400, seed: int = 0, holding: int = 7) -> Members:

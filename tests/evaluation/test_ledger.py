@@ -16,7 +16,9 @@ from deepstack.evaluation.returns import DailyReturns
 def trial(seed: int = 0, first: str = "2024-01-01", days: int = 200, **more: object) -> Trial:
     values = np.random.default_rng(seed).normal(0.0, 0.01, days)
     returns = DailyReturns(pd.date_range(first, periods=days, freq="D", tz="UTC"), values)
-    return Trial(**{"kind": "training", "name": f"m{seed}", "run": "r", "symbols": ("BTC",), "returns": returns, **more})  # type: ignore[arg-type]
+    return Trial(
+        **{"kind": "training", "name": f"m{seed}", "run": "r", "symbols": ("BTC",), "returns": returns, **more}
+    )  # type: ignore[arg-type]
 
 
 def write(place: tuple[Path, int]) -> None:
@@ -54,7 +56,14 @@ def test_a_line_cut_off_by_a_kill_costs_that_trial_alone(tmp_path: Path) -> None
     assert [one.name for one in ledger.trials()] == ["m1", "m2"]
 
 
-@pytest.mark.parametrize("line", ["no json", "{}", '{"kind": "a", "name": "b", "run": "c", "symbols": [], "choices": 1, "first_day": "2024-01-01", "returns": []}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        "{}",
+        '{"kind": "a", "name": "b", "run": "c", "symbols": [], "choices": 1, "first_day": "2024-01-01", "returns": []}',
+    ],
+)
 def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     ledger.append([trial(1)])

@@ -50,7 +50,9 @@ def test_the_block_has_every_key_and_plain_finite_values(
 
 
 def test_the_same_seed_gives_the_same_block(trades: pd.DataFrame, probability: np.ndarray, market: Market) -> None:
-    first, second, other = (evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=s)[0] for s in (1, 1, 2))
+    first, second, other = (
+        evaluate_predictions(trades, probability, 0.5, market, CONFIG, seed=s)[0] for s in (1, 1, 2)
+    )
     assert first == second
     assert first["auc_ci95"] != other["auc_ci95"]
 

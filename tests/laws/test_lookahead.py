@@ -53,7 +53,7 @@ labels:
 samples: {window_bars: 8, timeframes: [2h]}
 model: {name: attentive_lstm, head: horizons, options: {units: 4}}
 training: {strategy: none, jit_compile: false, epochs: 1, batch_size: 64}
-evaluation: {bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all, logistic]}
+evaluation: {calibration: platt, bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all, logistic]}
 """
 
 
@@ -231,12 +231,13 @@ def bounds_of(scalers: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def state_of(folder: Path) -> list[Any]:
-    """All that a run fits: names, scalers, priors, weights, thresholds."""
+    """All that a run fits: names, scalers, priors, weights, thresholds, calibrations."""
     opened = open_artifact(folder)
     assert opened.priors is not None
     weights = load_network(opened).get_weights()
     names, thresholds = np.array(opened.features), np.array(opened.thresholds)
-    return [names, *bounds_of(opened.scalers), opened.priors, thresholds, *weights]
+    calibrations = [np.array([one.slope, *one.offset]) for one in opened.calibrations]
+    return [names, *bounds_of(opened.scalers), opened.priors, thresholds, *calibrations, *weights]
 
 
 @pytest.mark.slow

@@ -78,7 +78,9 @@ def test_walking_forward_covers_the_calendar_once() -> None:
         folds = make_folds(samples, bar_times(1000), HOUR, FoldsConfig(scheme=scheme, count=4), 3)
         tested = np.concatenate([fold.test for fold in folds])
         np.testing.assert_array_equal(tested, np.arange(tested[0], 1000))
-        assert all(fold.train.max() < fold.validation.min() and fold.validation.max() < fold.test.min() for fold in folds)
+        assert all(
+            fold.train.max() < fold.validation.min() and fold.validation.max() < fold.test.min() for fold in folds
+        )
         lengths = [len(fold.train) for fold in folds]
         assert lengths == sorted(lengths)
         assert (lengths[-1] > 1.5 * lengths[0]) == (scheme == "expanding")
@@ -136,7 +138,9 @@ def test_training_labels_that_end_inside_the_test_are_purged() -> None:
     day = pd.Timedelta("1D")
     samples = samples_of(24 * np.arange(10), np.full(10, 48))
     for test in (Span(START, START + 5 * day), Span(START + 5 * day, START + 10 * day)):
-        split = divide(samples, Span(START, START + 11 * day), [Span(START + 10 * day, START + 11 * day)], [test], 0 * day)
+        split = divide(
+            samples, Span(START, START + 11 * day), [Span(START + 10 * day, START + 11 * day)], [test], 0 * day
+        )
         assert not meets(samples, split.train, split.test, 0 * day)
     assert split.train.tolist() == [0, 1, 2]
 
