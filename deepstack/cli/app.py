@@ -8,7 +8,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from deepstack import __version__
-from deepstack.cli import data, ensemble, evaluate, explain, features, forecast, gaf, models, plan, predict, run
+from deepstack.cli import (
+    data,
+    ensemble,
+    evaluate,
+    explain,
+    features,
+    forecast,
+    gaf,
+    leaderboard,
+    models,
+    plan,
+    predict,
+    run,
+)
 from deepstack.cli.plugin import import_plugin
 from deepstack.errors import DeepstackError
 
@@ -59,6 +72,7 @@ app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("gaf")(gaf.gaf)
 app.command("ensemble")(ensemble.ensemble)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("forecast")(forecast.forecast)
 app.command("models")(models.models)
 

@@ -110,8 +110,8 @@ class Ledger:
             returns = DailyReturns(days, np.array(tree["returns"], np.float64))
             if not len(days) or not np.isfinite(returns.values).all():
                 raise ValueError("returns that are none")
-            names = (str(tree[key]) for key in ("kind", "name", "run"))
-            return Trial(*names, tuple(tree["symbols"]), returns, int(tree["choices"]))
+            kind, name, run = (str(tree[key]) for key in ("kind", "name", "run"))
+            return Trial(kind, name, run, tuple(tree["symbols"]), returns, int(tree["choices"]))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{self.path}:{number}",

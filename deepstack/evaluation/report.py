@@ -35,7 +35,7 @@ def write_report(folder: Path, report: Mapping[str, Any], figures: Mapping[str, 
     """
     written = {"schema_version": SCHEMA_VERSION, **json_ready(report)}
     (folder / "report.json").write_text(json.dumps(written, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    images = {name: _png(figure) for name, figure in figures.items()}
+    images = {name: png(figure) for name, figure in figures.items()}
     (folder / "plots").mkdir(exist_ok=True)
     for name, image in images.items():
         (folder / "plots" / f"{name}.png").write_bytes(image)
@@ -157,7 +157,7 @@ def _show(value: Any) -> str:
     return str(value) or "–"
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
     """The figure as PNG, without the writer's version and date, so that equal runs give equal files."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})

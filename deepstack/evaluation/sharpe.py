@@ -87,9 +87,9 @@ def sharpe_interval(returns: np.ndarray, resamples: int, seed: int) -> list[floa
     """
     if len(returns) < LEAST_RETURNS or not math.isfinite(sharpe_ratio(returns)):
         return None
-    block = float(optimal_block_length(returns)["stationary"].iloc[0])
-    drawn = StationaryBootstrap(max(block, 1.0), returns, seed=np.random.default_rng(seed))
-    values = np.array([sharpe_ratio(data[0]) for data, _ in drawn.bootstrap(resamples)])
+    block = max(1, round(float(optimal_block_length(returns)["stationary"].iloc[0])))
+    drawn = StationaryBootstrap(block, returns, seed=np.random.default_rng(seed))
+    values = np.array([sharpe_ratio(np.asarray(data[0])) for data, _ in drawn.bootstrap(resamples)])
     values = values[np.isfinite(values)]
     if len(values) < 0.95 * resamples:
         return None

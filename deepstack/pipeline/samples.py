@@ -45,6 +45,17 @@ class Found:
     seen: Seen
     tabular: Tabular | None = None
 
+    def copy(self) -> "Found":
+        """The same with matrices of its own, for `slices` to overwrite."""
+        inputs = {
+            name: Windows(values.values.copy(), values.last, values.length)
+            if isinstance(values, Windows)
+            else values.copy()
+            for name, values in self.seen.inputs.items()
+        }
+        tabular = None if self.tabular is None else replace(self.tabular, values=self.tabular.values.copy())
+        return replace(self, seen=replace(self.seen, inputs=inputs), tabular=tabular)
+
     @property
     def unseen(self) -> int:
         """Samples left out because the features of their bar, or of one in their window, are not known."""
@@ -133,11 +144,22 @@ class Slices:
         return self.labels.samples.iloc[index].reset_index(drop=True)
 
 
-def slices(found: Found, interval: pd.Timedelta, config: RunConfig) -> Slices:
-    """Split, select, scale and weigh, fitted on the training slice alone; the found matrices are overwritten."""
+def slices(found: Found, interval: pd.Timedelta, config: RunConfig, split: Split | None = None) -> Slices:
+    """Split, select, scale and weigh, fitted on the training slice alone; the found matrices are overwritten.
+
+    Args:
+        found: the samples.
+        interval: length of a bar.
+        config: what to do with them.
+        split: of a study's fold; by default the one the config asks for.
+
+    Raises:
+        DataError: a slice lacks a class.
+    """
     labels, seen = found.labels, found.seen
-    cuts = calendar_cuts(seen.bar_times, config.split)
-    split = split_by_time(labels.samples, cuts, interval, config.split.embargo_bars)
+    if split is None:
+        cuts = calendar_cuts(seen.bar_times, config.split)
+        split = split_by_time(labels.samples, cuts, interval, config.split.embargo_bars)
     require_every_class(split, labels.codes, labels.classes)
     scales_windows = catalogue.find(config.model.name).scales_windows
     names = config.features.names or _select(seen, labels.codes, split.train, config)

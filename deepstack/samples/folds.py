@@ -47,13 +47,24 @@ def calendar_edges(bar_times: np.ndarray, shares: np.ndarray) -> list[pd.Timesta
     return [pd.Timestamp(int(moment), unit="ms", tz="UTC") for moment in moments]
 
 
+def group_of(samples: pd.DataFrame, bar_times: np.ndarray, config: FoldsConfig) -> np.ndarray:
+    """The combinatorial group each sample is decided in, int64 [samples]; 0 for all where folds walk forward."""
+    if config.scheme != "combinatorial":
+        return np.zeros(len(samples), np.int64)
+    edges = calendar_edges(bar_times, np.linspace(0.0, 1.0, config.groups + 1)[1:-1])
+    return pd.DatetimeIndex(edges).searchsorted(pd.DatetimeIndex(samples["decision_time"]), side="right")
+
+
 def paths(config: FoldsConfig) -> list[list[tuple[int, int]]]:
-    """How the combinatorial folds join to backtests over the whole calendar.
+    """How the folds join to backtests over the whole tested calendar.
 
     Returns:
-        For each of the C(groups, test_groups) · test_groups / groups paths, one (fold, group) a group: the fold whose
-        model answers for it. No fold answers twice for a group.
+        One list a path of (fold, group): the fold whose model answers for what is decided in the group, see `group_of`.
+        Walking forward there is one path; combinations give C(groups, test_groups) · test_groups / groups of them, and
+        no fold answers twice for a group.
     """
+    if config.scheme != "combinatorial":
+        return [[(fold, 0) for fold in range(config.count)]]
     folds = list(combinations(range(config.groups), config.test_groups))
     answering = [[fold for fold, tested in enumerate(folds) if group in tested] for group in range(config.groups)]
     return [[(fold, group) for group, fold in enumerate(path)] for path in zip(*answering, strict=True)]

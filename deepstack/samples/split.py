@@ -10,7 +10,6 @@ import pandas as pd
 from deepstack.config.split import SplitConfig
 from deepstack.errors import DataError
 
-
 BEGINNING, END = (pd.Timestamp(text, tz="UTC") for text in ("1900-01-01", "2200-01-01"))
 """Before and after all candles."""
 

@@ -1,4 +1,4 @@
-"""A delay of none changes nothing, a delay of one bar is the trade of the next bar, and nothing is entered beyond a gap."""
+"""No delay changes nothing, a delay enters at a later open, and nothing is entered beyond a gap."""
 
 import numpy as np
 import pandas as pd

@@ -1,0 +1,1 @@
+"""The arrow run many times, judged as one."""

@@ -1,0 +1,147 @@
+"""Fitting one config, or the baselines, on every fold and seed of a study; what is stored is not fitted again."""
+
+import gc
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from deepstack.artifact.model import class_probabilities
+from deepstack.candles.market import Market
+from deepstack.candles.times import index_ms
+from deepstack.config.run import RunConfig
+from deepstack.evaluation.baselines import Predictions
+from deepstack.labels.labelled import label
+from deepstack.models import catalogue
+from deepstack.models.heads import head_of
+from deepstack.pipeline.judgement import baselines_of
+from deepstack.pipeline.market import Source, load_source
+from deepstack.pipeline.samples import Found, Slices, find, part, slices
+from deepstack.pipeline.train import train
+from deepstack.progress import Progress, no_progress
+from deepstack.samples.folds import make_folds
+from deepstack.samples.split import Split
+from deepstack.studies.answers import Answers, Store
+
+KEY = ["symbol", "decision_time"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """All fits of one config.
+
+    Attributes:
+        config: the experiment.
+        store: where its fits go.
+        seeds: one training each.
+        baselines: fit the config's baselines on what it sees, in place of its network.
+    """
+
+    config: RunConfig
+    store: Store
+    seeds: tuple[int, ...]
+    baselines: bool = False
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names on the leaderboard."""
+        return tuple(self.config.evaluation.baselines) if self.baselines else (self.config.name,)
+
+    def missing(self, folds: int) -> list[tuple[int, int]]:
+        """(fold, seed) of what is not stored yet."""
+        return [
+            (fold, seed)
+            for fold in range(folds)
+            for seed in self.seeds
+            if not all(self.store.path(self.config, model, fold, seed).exists() for model in self.models)
+        ]
+
+
+def fit_job(job: Job, folds: int, source: Source | None = None, progress: Progress = no_progress) -> int:
+    """Make and store what is missing of a job.
+
+    Args:
+        job: config, seeds and place.
+        folds: how many folds the study has.
+        source: the candles, where the caller holds them.
+        progress: told of every step of training.
+
+    Returns:
+        How many fits were made.
+    """
+    missing = job.missing(folds)
+    if not missing:
+        return 0
+    source = source or load_source(job.config, progress)
+    entry = catalogue.find(job.config.model.name)
+    found = find(source.market, job.config, entry, progress)
+    rows = rows_among(found, source.market, job.config)
+    splits = folds_of(found.labels.samples, source.market, job)
+    for fold, seed in missing:
+        config = job.config.model_copy(update={"seed": seed})
+        parts = slices(found.copy(), source.interval, config, splits[fold])
+        made = _baselines(config, parts, progress) if job.baselines else _network(config, parts, progress)
+        for model, predictions, facts in made:
+            where = rows[parts.split.validation], rows[parts.split.test]
+            given = predictions.validation, predictions.test
+            job.store.write(job.config, Answers(model, fold, seed, *given, *where, facts=facts))
+        keras.utils.clear_session()
+        gc.collect()
+    return len(missing)
+
+
+def closes(market: Market) -> np.ndarray:
+    """datetime64[ms], close of every bar of every symbol: the calendar that folds are shares of, the same for all."""
+    times = [index_ms(candles.frame.index) for candles in market.values()]
+    return np.concatenate(times).astype("datetime64[ms]")
+
+
+def folds_of(samples: pd.DataFrame, market: Market, job: Job) -> list[Split]:
+    """The folds of the study, divided among the samples that this config sees."""
+    interval = next(iter(market.values())).interval
+    return make_folds(samples, closes(market), interval, job.store.folds, job.config.split.embargo_bars)
+
+
+def rows_among(found: Found, market: Market, config: RunConfig) -> np.ndarray:
+    """Where the samples a config sees stand among all labelled ones, int64."""
+    everyone = pd.MultiIndex.from_frame(label(market, config.labels).samples[KEY])
+    return everyone.get_indexer(pd.MultiIndex.from_frame(found.labels.samples[KEY]))
+
+
+Made = Iterator[tuple[str, Predictions, dict[str, float]]]
+
+
+def _network(config: RunConfig, parts: Slices, progress: Progress) -> Made:
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = train(config, parts, Path(folder), progress=progress)
+    facts = {
+        "seconds": time.perf_counter() - started,
+        "epochs": float(fitted.epochs),
+        "parameters": float(fitted.model.count_params()),
+    }
+    head = head_of(config.labels, config.model)
+    split = parts.split
+    validation, test = (
+        class_probabilities(fitted.model, head, part(parts.inputs, index), parts.priors)
+        for index in (split.validation, split.test)
+    )
+    yield config.name, Predictions(validation, test), facts
+
+
+def _baselines(config: RunConfig, parts: Slices, progress: Progress) -> Made:
+    started = time.perf_counter()
+    outputs = [baselines_of(parts, k, config, progress) for k in range(len(parts.labels.outputs))]
+    facts = {"seconds": (time.perf_counter() - started) / len(config.evaluation.baselines)}
+    for name in config.evaluation.baselines:
+        yield name, _stacked([output[name] for output in outputs]), facts
+
+
+def _stacked(outputs: Sequence[Predictions]) -> Predictions:
+    validation, test = (np.stack(each, axis=1) for each in zip(*((o.validation, o.test) for o in outputs), strict=True))
+    return Predictions(validation, test)
