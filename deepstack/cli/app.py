@@ -9,6 +9,7 @@ import typer
 
 from deepstack import __version__
 from deepstack.cli import (
+    audit,
     data,
     ensemble,
     evaluate,
@@ -30,8 +31,8 @@ _OUTPUT_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 app = typer.Typer(
     name="deepstack",
     help="Very deep Keras models for candle data, judged honestly and exported for TensorFlow Serving.\n\n"
-    "Exit codes: 0 done, 2 something to mend (one line on stderr), 130 interrupted or not confirmed. "
-    "DEEPSTACK_DEBUG=1 adds the traceback.",
+    "Exit codes: 0 done, 1 look-ahead found by `audit`, 2 something to mend (one line on stderr), "
+    "130 interrupted or not confirmed. DEEPSTACK_DEBUG=1 adds the traceback.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -72,6 +73,7 @@ app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("gaf")(gaf.gaf)
 app.command("ensemble")(ensemble.ensemble)
+app.command("audit")(audit.audit)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("forecast")(forecast.forecast)
 app.command("models")(models.models)

@@ -1,0 +1,171 @@
+"""Links of the fitted state: it saw training alone, and what learns from validation does not answer itself."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deepstack.artifact.load import Artifact
+from deepstack.audit.findings import Link, Offence
+from deepstack.audit.futures import noise
+from deepstack.candles.market import Market
+from deepstack.config.run import RunConfig
+from deepstack.ensembles import combine as combine_module
+from deepstack.errors import DataError
+from deepstack.evaluation import calibrate as calibrate_module
+from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.out_of_fold import FOLDS, purged_folds
+from deepstack.features.scale import fit_scaler
+from deepstack.labels.labelled import Labels
+from deepstack.models import catalogue
+from deepstack.models.inputs import WHEN
+from deepstack.pipeline import judgement
+from deepstack.pipeline import samples as samples_module
+from deepstack.pipeline.samples import Slices
+from deepstack.samples.scaled import seen_rows
+
+
+def state_of(parts: Slices) -> list[tuple[str, np.ndarray]]:
+    """Name and value of all that is fitted before training, and the samples training sees."""
+    rows = np.concatenate([parts.split.train, parts.split.validation])
+    found: list[tuple[str, np.ndarray]] = [("selected features", np.array(parts.names))]
+    for name, scaler in parts.scalers.items():
+        found += [(f"scaler of {name}", values) for values in bounds_of(scaler)]
+    if parts.priors is not None:
+        found.append(("priors", parts.priors))
+    found += [("training and validation samples", rows), ("their answers", parts.y[rows])]
+    found.append(("their weights", parts.weight[rows]))
+    if parts.tabular is not None:
+        found.append(("features of the baselines", parts.tabular[rows]))
+    return found
+
+
+def bounds_of(scaler: Any) -> list[np.ndarray]:
+    """All that a scaler was fitted to."""
+    clip, standard = scaler["clip"].kw_args, scaler["standardise"]
+    return [clip["a_min"], clip["a_max"], standard.mean_, standard.scale_]
+
+
+def audit_fitted(market: Market, config: RunConfig, parts: Slices) -> Link:
+    """Bars after the last that a label of training or validation may have seen move nothing that is fitted.
+
+    That is the test cut less the embargo: which of the trades open between the two are left out depends on the bars
+    between.
+    """
+    name = "fitted state"
+    interval = next(iter(market.values())).interval
+    last = parts.split.test_cut - (config.split.embargo_bars + 1) * interval
+    found = samples_module.find(noise(market, last, 3), config, catalogue.find(config.model.name))
+    try:
+        other = samples_module.slices(found, interval, config)
+    except DataError as error:
+        return Link(name, "", skipped=f"another future has no usable test slice ({error.where})")
+    before, after = state_of(parts), state_of(other)
+    covers = f"{len(before)} fitted values, bars after {last.isoformat()} replaced"
+    for (what, ours), (_, theirs) in zip(before, after, strict=False):
+        if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
+            how = f"moved with bars after {last.isoformat()}, where all of its labels had ended"
+            return Link(name, covers, Offence(what, "training", how))
+    return Link(name, covers)
+
+
+def audit_scalers(market: Market, config: RunConfig, parts: Slices, artifact: Artifact | None) -> Link:
+    """Every scaler is what the rows that training samples see give, and an artifact's is the same."""
+    name = "scalers"
+    seen = samples_module.find(market, config, catalogue.find(config.model.name)).seen
+    columns = [seen.names.index(feature) for feature in parts.names]
+    count = 0
+    for key, values in seen.inputs.items():
+        if key == WHEN or key not in parts.scalers:
+            continue
+        wanted = bounds_of(fit_scaler(seen_rows(values, parts.split.train)[:, columns], config.features))
+        others = {"the run's": parts.scalers[key]} | ({"the artifact's": artifact.scalers[key]} if artifact else {})
+        for owner, scaler in others.items():
+            count += 1
+            for ours, theirs in zip(wanted, bounds_of(scaler), strict=True):
+                if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
+                    column = int(np.flatnonzero(ours != theirs)[0]) if ours.shape == theirs.shape else 0
+                    how = f"{owner} statistics are not those of the training rows"
+                    return Link(name, f"{count} scalers", Offence(f"scaler of {key}", parts.names[column], how))
+    if not count:
+        return Link(name, "", skipped="the model scales every window by itself")
+    return Link(name, f"{count} scalers of {len(parts.names)} features on {len(parts.split.train):,} training samples")
+
+
+def audit_out_of_fold(parts: Slices, seed: int = 0) -> Link:
+    """Calibrations, weights and stackers answer for a validation fold without its outcomes."""
+    name = "calibration and stacking"
+    times = parts.frame(parts.split.validation)
+    codes = parts.labels.codes[parts.split.validation, 0].astype(np.int64)
+    classes = len(parts.labels.classes)
+    random = np.random.default_rng(seed)
+    given = random.dirichlet(np.ones(classes), (3, len(codes)))
+    given[:, np.arange(len(codes)), codes] += 0.3
+    given /= given.sum(axis=2, keepdims=True)
+    folds = purged_folds(times, FOLDS)
+    for number, (rows, others) in enumerate(folds):
+        start, end = times["decision_time"].iloc[rows].min(), times["end_time"].iloc[rows].max()
+        meets = (times["end_time"].iloc[others] >= start) & (times["decision_time"].iloc[others] <= end)
+        if meets.any():
+            where = times["decision_time"].iloc[int(others[np.flatnonzero(meets.to_numpy())[0]])].isoformat()
+            return Link(name, f"{len(folds)} folds", Offence(f"fold {number}", where, "learns from samples open in it"))
+    rows = folds[len(folds) // 2][0]
+    other = codes.copy()
+    other[rows] = (other[rows] + 1) % classes
+    checks = {
+        **{f"calibration by {m}": _calibrated(m, given[0], times) for m in calibrate_module.METHODS},
+        **{f"ensemble by {m}": _combined(m, given, times) for m in combine_module.METHODS},
+    }
+    for what, answer in checks.items():
+        if not np.array_equal(answer(codes)[rows], answer(other)[rows]):
+            where = times["decision_time"].iloc[int(rows[0])].isoformat()
+            return Link(name, f"{len(checks)} methods", Offence(what, where, "answers a fold with its own outcomes"))
+    return Link(name, f"{len(checks)} methods × {len(folds)} purged folds of {len(codes):,} samples")
+
+
+def _calibrated(method: str, given: np.ndarray, times: pd.DataFrame) -> Any:
+    return lambda codes: calibrate_module.calibrated(method, Predictions(given, given), codes, times)[0].validation
+
+
+def _combined(method: str, given: np.ndarray, times: pd.DataFrame) -> Any:
+    members = combine_module.Members
+    return lambda codes: combine_module.combine(method, members(given, given, codes, times)).validation
+
+
+def audit_threshold(market: Market, parts: Slices, config: RunConfig, seed: int = 0) -> Link:
+    """What is chosen on validation, thresholds and calibrations, does not depend on what came of the test slice."""
+    name = "threshold"
+    random = np.random.default_rng(seed)
+    classes = len(parts.labels.classes)
+    validation, test = (
+        random.dirichlet(np.ones(classes), len(rows)) for rows in (parts.split.validation, parts.split.test)
+    )
+    models = {output: {"network": Predictions(validation, test)} for output in parts.labels.outputs}
+    quick = config.evaluation.model_copy(update={"bootstrap_resamples": 100, "baselines": ()})
+    config = config.model_copy(update={"evaluation": quick})
+    chosen = []
+    for slices in (parts, replace(parts, labels=_other_test_outcomes(parts, random))):
+        judged = judgement.judge_models(models, slices, market, config)
+        chosen.append((judged.thresholds, judged.calibrations))
+    covers = f"{len(parts.split.validation):,} validation and {len(parts.split.test):,} test samples"
+    if chosen[0] != chosen[1]:
+        how = f"{chosen[0][0]} became {chosen[1][0]} with other outcomes of the test slice"
+        return Link(name, covers, Offence("threshold", ", ".join(parts.labels.outputs), how))
+    return Link(name, covers)
+
+
+def _other_test_outcomes(parts: Slices, random: np.random.Generator) -> Labels:
+    """The same labels, those of the test slice with other answers and results."""
+    rows, labels = parts.split.test, parts.labels
+    samples, codes = labels.samples.copy(), labels.codes.copy()
+    codes[rows] = random.permutation(codes[rows])
+    for column in samples.columns:
+        values = samples[column].to_numpy().copy()
+        if column.startswith("exit_price"):
+            values[rows] *= random.uniform(0.9, 1.1, len(rows))
+            samples[column] = values
+        if column.startswith(("net_r", "gross_r")) or column == "won":
+            values[rows] = random.permutation(values[rows])
+            samples[column] = values
+    return replace(labels, samples=samples, codes=codes)
