@@ -10,6 +10,7 @@ import typer
 from deepstack import __version__
 from deepstack.cli import (
     audit,
+    certify,
     data,
     ensemble,
     evaluate,
@@ -74,6 +75,7 @@ app.command("explain")(explain.explain)
 app.command("gaf")(gaf.gaf)
 app.command("ensemble")(ensemble.ensemble)
 app.command("audit")(audit.audit)
+app.command("certify")(certify.certify)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("forecast")(forecast.forecast)
 app.command("models")(models.models)

@@ -1,0 +1,259 @@
+"""What would the score be without an edge? The whole pipeline rerun on worlds that have none."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from filelock import FileLock
+from matplotlib.figure import Figure
+
+from deepstack.artifact.atomic import disk_errors, write_atomic
+from deepstack.artifact.model import class_probabilities
+from deepstack.candles.fingerprint import fingerprint
+from deepstack.candles.mirror import mirrored
+from deepstack.config.run import RunConfig
+from deepstack.errors import DataError
+from deepstack.evaluation._canvas import MUTED, NETWORK, canvas, legend
+from deepstack.evaluation.moves import mean_class_auc
+from deepstack.evaluation.question import strength, trades_for
+from deepstack.evaluation.report import json_ready, png
+from deepstack.evaluation.threshold import choose_threshold
+from deepstack.labels.labelled import Labels
+from deepstack.models import catalogue
+from deepstack.models.heads import head_of
+from deepstack.pipeline.market import Source, load_source
+from deepstack.pipeline.samples import find, part, slices
+from deepstack.pipeline.train import check, train
+from deepstack.progress import Progress, no_progress
+from deepstack.studies.backends import Backend, in_parallel
+
+World = Literal["real", "mirrored", "shifted"]
+WORLDS: tuple[World, ...] = ("mirrored", "shifted")
+RERUNS = 39
+"""With so many the real score is best of all by luck once in forty times."""
+SCORES = {"auc": "AUC", "gross_r": "gross R a trade taken"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one run of the pipeline came to on its test slice.
+
+    Attributes:
+        world: `real`, `mirrored` or `shifted`.
+        number: of the rerun.
+        auc: mean over outputs.
+        gross_r: mean over outputs of the mean result, before costs, of the trades taken.
+        taken: trades taken, mean over outputs.
+        seconds: it took.
+    """
+
+    world: World
+    number: int
+    auc: float
+    gross_r: float
+    taken: float
+    seconds: float
+
+
+def null_certificate(
+    config: RunConfig,
+    out: Path,
+    *,
+    reruns: int = RERUNS,
+    minutes: float = 60.0,
+    workers: int = 1,
+    backend: Backend = "loky",
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Where does a config's score lie among those of worlds without an edge?
+
+    In `mirrored` worlds the candles have no direction (see `deepstack.candles.mirror`); in `shifted` ones the labels
+    are those of another time. Features, labels, split, selection, scaling, training and threshold are all made anew.
+    What is done is kept in `<out>/scores.jsonl` and not done again. Writes `certificate.json` and `certificate.png`.
+
+    Args:
+        config: the experiment.
+        out: folder of the study.
+        reruns: of each world.
+        minutes: after which no new rerun is begun; what is there by then is reported.
+        workers: reruns at a time.
+        backend: see `in_parallel`.
+        progress: told of all long work.
+
+    Returns:
+        What certificate.json holds: for each world and score the real one, the others', and the share of them, the
+        real one counted, that is at least as good: its p-value.
+
+    Raises:
+        DataError: candles that cannot be used, or scores in `out` of another experiment.
+    """
+    check(config)
+    source = load_source(config, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    _require_same(config, source, out)
+    known = read_scores(out)
+    jobs: list[tuple[World, int]] = [("real", 0)]
+    jobs += [(world, number) for number in range(1, reruns + 1) for world in WORLDS]
+    todo = [job for job in jobs if job not in {(score.world, score.number) for score in known}]
+    deadline = time.monotonic() + 60.0 * minutes
+    while todo and (time.monotonic() < deadline or todo[0][0] == "real"):
+        now, todo = todo[: max(1, workers)], todo[max(1, workers) :]
+        progress("reruns", len(jobs) - len(todo) - len(now), len(jobs), f"{now[0][0]} {now[0][1] or ''}")
+        if workers == 1:
+            score_of(config, *now[0], out, source)
+        else:
+            calls = [(config, *job, out) for job in now]
+            names = [f"{world} {number}" for world, number in now]
+            in_parallel(score_of, calls, names, workers=workers, backend=backend, progress=progress)
+    progress("reruns", len(jobs) - len(todo), len(jobs), "done" if not todo else "time is up")
+    report = certificate(read_scores(out)) | {"config": config.model_dump(mode="json"), "data": source.facts}
+    with disk_errors(out):
+        text = json.dumps(json_ready(report), indent=2, allow_nan=False) + "\n"
+        write_atomic(out / "certificate.json", lambda path: path.write_text(text, encoding="utf-8"))
+        image = png(draw(report))
+        write_atomic(out / "certificate.png", lambda path: path.write_bytes(image))
+    return report
+
+
+def score_of(config: RunConfig, world: World, number: int, out: Path, source: Source | None = None) -> Score:
+    """Run the pipeline once in one world, and write its score."""
+    started = time.perf_counter()
+    source = source or load_source(config)
+    seed = config.seed + 1000 * number
+    market = mirrored(source.market, seed) if world == "mirrored" else source.market
+    found = find(market, config, catalogue.find(config.model.name))
+    if world == "shifted":
+        found = replace(found, labels=shifted(found.labels, seed))
+    config = config.model_copy(update={"seed": seed % 2**31})
+    parts = slices(found, source.interval, config)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = train(config, parts, Path(folder))
+    head, split = head_of(config.labels, config.model), parts.split
+    validation, test = (
+        class_probabilities(fitted.model, head, part(parts.inputs, rows), parts.priors)
+        for rows in (split.validation, split.test)
+    )
+    gross, taken = [], []
+    for k, output in enumerate(parts.labels.outputs):
+        known, asked = (
+            trades_for(parts.frame(rows), output, given[:, k], config.labels)
+            for rows, given in ((split.validation, validation), (split.test, test))
+        )
+        worth = known["net_r"].to_numpy(np.float64)
+        threshold = choose_threshold(strength(validation[:, k]), worth, config.evaluation.min_coverage)
+        chosen = threshold.take(strength(test[:, k]))
+        gross.append(asked["gross_r"].to_numpy(np.float64)[chosen].mean() if chosen.any() else 0.0)
+        taken.append(chosen.sum())
+    auc = mean_class_auc(parts.labels.codes[split.test], test)
+    seconds = time.perf_counter() - started
+    score = Score(world, number, auc or 0.5, float(np.mean(gross)), float(np.mean(taken)), seconds)
+    keras.utils.clear_session()
+    _append(out, score)
+    return score
+
+
+def shifted(labels: Labels, seed: int) -> Labels:
+    """The same moments with the answers of other moments: each symbol's shifted around the circle of its own samples.
+
+    The shift is between a quarter and three quarters of the circle, drawn anew for each symbol's share but alike for
+    all, so that answers stay as alike between symbols and neighbours as they are.
+    """
+    share = np.random.default_rng(seed).uniform(0.25, 0.75)
+    source = np.arange(len(labels))
+    for rows in labels.samples.groupby("symbol", sort=False).indices.values():
+        source[rows] = np.roll(rows, int(share * len(rows)))
+    fixed = {"symbol", "decision_time", "entry_time", "end_time"}
+    moved = {
+        column: labels.samples[column].to_numpy()[source]
+        for column in labels.samples.columns
+        if column not in fixed and not column.startswith("end_")
+    }
+    return replace(
+        labels,
+        samples=labels.samples.assign(**moved),
+        codes=labels.codes[source],
+        outcome_r=labels.outcome_r[source],
+        cost_r=labels.cost_r[source],
+    )
+
+
+def certificate(scores: Sequence[Score]) -> dict[str, Any]:
+    """Where the real score lies among the others, by world and score."""
+    (real,) = (score for score in scores if score.world == "real")
+    found: dict[str, Any] = {"schema_version": 1, "real": asdict(real)}
+    for world in WORLDS:
+        others = [score for score in scores if score.world == world]
+        found[world] = {
+            name: {
+                "real": getattr(real, name),
+                "others": sorted(getattr(score, name) for score in others),
+                "p_value": (1 + sum(getattr(s, name) >= getattr(real, name) for s in others)) / (1 + len(others)),
+            }
+            for name in SCORES
+        } | {"reruns": len(others)}
+    return found
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    """The certificate in words, one line a world and score."""
+    lines = []
+    for world, what in (("mirrored", "candles without direction"), ("shifted", "labels of another time")):
+        block = report[world]
+        for name, shown in SCORES.items():
+            one = block[name]
+            below = sum(other < one["real"] for other in one["others"])
+            lines.append(
+                f"{shown} {one['real']:.3f}: above {below} of {block['reruns']} reruns on {what}, p = {one['p_value']:.3f}"
+            )
+    return lines
+
+
+def draw(report: dict[str, Any]) -> Figure:
+    """The AUC of both worlds' reruns, and the real one."""
+    figure, axes = canvas("AUC of the whole pipeline where there is no edge", "AUC", "reruns")
+    for world, colour in zip(WORLDS, (NETWORK, MUTED), strict=True):
+        values = report[world]["auc"]["others"]
+        if values:
+            axes.hist(values, bins=12, color=colour, alpha=0.55, label=world)
+    axes.axvline(report["real"]["auc"], color="black", linewidth=1.6, label="real")
+    legend(axes)
+    return figure
+
+
+def read_scores(out: Path) -> list[Score]:
+    """What has been done; a line cut off by a kill is passed over."""
+    path = out / "scores.jsonl"
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return [Score(**json.loads(line)) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def _append(out: Path, score: Score) -> None:
+    path = out / "scores.jsonl"
+    with disk_errors(out), FileLock(out / ".scores.lock"):
+        whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+        with path.open("ab") as file:
+            file.truncate(whole)
+            file.write((json.dumps(asdict(score)) + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _require_same(config: RunConfig, source: Source, out: Path) -> None:
+    """Refuse to mix the scores of two experiments."""
+    known = {"config": config.model_dump(mode="json", exclude={"data": {"paths"}}), "data": fingerprint(source.market)}
+    path = out / "experiment.json"
+    if not path.exists():
+        write_atomic(path, lambda part: part.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8"))
+    elif json.loads(path.read_text(encoding="utf-8")) != known:
+        raise DataError(
+            str(out), expected="scores of this experiment", received="those of another", remedy="another --out"
+        )

@@ -1,0 +1,96 @@
+"""The certificate says where the real score lies, resumes, stops in time, and refuses to mix experiments."""
+
+import json
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from deepstack.candles.synthetic import make_market
+from deepstack.config.data import SyntheticConfig
+from deepstack.config.labels import LabelsConfig
+from deepstack.config.read import read_config
+from deepstack.config.run import RunConfig
+from deepstack.errors import DataError
+from deepstack.labels.labelled import label
+from deepstack.studies import null_certificate as module
+from deepstack.studies.null_certificate import Score, certificate, null_certificate, read_scores, sentences, shifted
+
+CONFIG = """\
+name: tiny
+seed: 5
+data:
+  synthetic: {symbols: 2, bars: 2500, interval: 1h, edge: 3.0}
+features: {groups: [price], max_features: 8}
+model: {name: sequential, options: {layers: 5, width: 8}}
+training: {strategy: none, jit_compile: false, learning_rate: 0.01, epochs: 1, batch_size: 64}
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    path = tmp_path_factory.mktemp("null") / "tiny.yaml"
+    path.write_text(CONFIG)
+    return read_config(path)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificate") / "study"
+
+
+@pytest.fixture(scope="module")
+def report(config: RunConfig, place: Path) -> dict[str, Any]:
+    return null_certificate(config, place, reruns=2)
+
+
+def test_every_world_is_rerun_and_the_certificate_stands(report: dict[str, Any], place: Path) -> None:
+    assert report["mirrored"]["reruns"] == report["shifted"]["reruns"] == 2
+    assert json.loads((place / "certificate.json").read_text())["real"]["auc"] == report["real"]["auc"]
+    assert (place / "certificate.png").stat().st_size > 1000
+    for world in ("mirrored", "shifted"):
+        assert report[world]["auc"]["p_value"] in (1 / 3, 2 / 3, 1.0)
+    assert len(sentences(report)) == 4
+
+
+def test_what_is_done_is_not_done_again(config: RunConfig, place: Path, report: dict[str, Any]) -> None:
+    with mock.patch.object(module, "train", side_effect=AssertionError("trained again")):
+        assert null_certificate(config, place, reruns=2)["mirrored"] == report["mirrored"]
+    with (place / "scores.jsonl").open("a") as file:
+        file.write('{"world": "mirr')
+    assert len(read_scores(place)) == 5
+
+
+def test_no_rerun_is_begun_when_time_is_up(config: RunConfig, place: Path, report: dict[str, Any]) -> None:
+    with mock.patch.object(module, "train", side_effect=AssertionError("begun")):
+        found = null_certificate(config, place, reruns=9, minutes=0.0)
+    assert found["mirrored"]["reruns"] == 2
+
+
+def test_another_experiment_is_refused(config: RunConfig, place: Path, report: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="scores of this experiment"):
+        null_certificate(config.model_copy(update={"seed": 6}), place, reruns=2)
+
+
+def test_the_p_value_counts_the_real_one() -> None:
+    scores = [Score("real", 0, 0.6, 0.1, 10, 1.0)]
+    scores += [Score("mirrored", k, 0.5 + 0.01 * k, 0.0, 10, 1.0) for k in range(39)]
+    found = certificate(scores)
+    assert found["mirrored"]["auc"]["p_value"] == pytest.approx((1 + 29) / 40)
+    assert found["mirrored"]["gross_r"]["p_value"] == 1 / 40
+    assert found["shifted"]["auc"]["p_value"] == 1.0
+
+
+def test_shifted_labels_keep_symbols_and_moments_but_no_answer() -> None:
+    market = make_market(SyntheticConfig(symbols=2, bars=3000, interval="1h"), 3)
+    labels = label(market, LabelsConfig())
+    other = shifted(labels, 1)
+    for column in ("symbol", "decision_time", "entry_time", "end_time"):
+        assert other.samples[column].equals(labels.samples[column])
+    assert np.mean(other.outcome_r == labels.outcome_r) < 0.5
+    for symbol in market:
+        rows = (labels.samples["symbol"] == symbol).to_numpy()
+        np.testing.assert_allclose(np.sort(other.outcome_r[rows, 0]), np.sort(labels.outcome_r[rows, 0]))
+        np.testing.assert_array_equal(other.samples["net_r"][rows], other.outcome_r[rows, 0])
