@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from deepstack.candles.synthetic import make_market as make_market
     from deepstack.config.read import read_config as read_config
     from deepstack.config.run import RunConfig as RunConfig
-    from deepstack.ensembles.report import ensemble as ensemble
     from deepstack.errors import DeepstackError as DeepstackError
     from deepstack.features.table import latest_row as latest_row
     from deepstack.features.table import make_table as make_table
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from deepstack.pipeline.predict import load as load
     from deepstack.pipeline.predict import predict as predict
     from deepstack.pipeline.run import run as run
+    from deepstack.studies.together import ensemble as ensemble
 
 _HOMES = {
     "DeepstackError": "deepstack.errors",
@@ -41,7 +41,7 @@ _HOMES = {
     "Model": "deepstack.models.entry",
     "RunConfig": "deepstack.config.run",
     "build": "deepstack.models.catalogue",
-    "ensemble": "deepstack.ensembles.report",
+    "ensemble": "deepstack.studies.together",
     "evaluate": "deepstack.pipeline.evaluate",
     "explain": "deepstack.pipeline.explain",
     "find_breakouts": "deepstack.labels.breakout",

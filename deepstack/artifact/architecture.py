@@ -21,7 +21,7 @@ def architecture_rows(model: keras.Model) -> Iterator[dict[str, object]]:
         COLUMNS; `stack` and `block` name the depth-engine stack and the block inside it, empty elsewhere.
     """
     index = 0
-    for layer in model.layers:
+    for layer in _every_layer(model):
         blocks = layer.depth if isinstance(layer, RematScan) else 1
         parts = list(_counted(layer.template if isinstance(layer, RematScan) else layer))
         for block in range(blocks):
@@ -49,7 +49,7 @@ def count_layers(model: keras.Model) -> int:
         (layer.depth * len(list(_counted(layer.template))))
         if isinstance(layer, RematScan)
         else len(list(_counted(layer)))
-        for layer in model.layers
+        for layer in _every_layer(model)
     )
 
 
@@ -61,6 +61,15 @@ def write_architecture(path: Path, model: keras.Model) -> int:
         writer.writeheader()
         writer.writerows(rows)
     return len(rows)
+
+
+def _every_layer(model: keras.Model) -> Iterator[keras.Layer]:
+    """The layers of the graph, those of a network inside it in its place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _every_layer(layer)
+        else:
+            yield layer
 
 
 def _counted(layer: keras.Layer) -> Iterator[keras.Layer]:

@@ -46,6 +46,11 @@ def fold(layer: keras.Operation, hold: Hold) -> Op:
     return lambda *tensors: layer(*tensors, **flag)
 
 
+@fold.register
+def _(layer: keras.Model, hold: Hold) -> Op:
+    return folded_call(layer, hold)
+
+
 @fold.register(CounterDropout)
 @fold.register(keras.layers.Dropout)
 def _(layer: keras.Layer, hold: Hold) -> Op:

@@ -31,7 +31,8 @@ from deepstack.models import catalogue
 from deepstack.models.heads import head_of
 from deepstack.pipeline.predict import Predictor, check_interval, load
 from deepstack.pipeline.samples import Slices, find, slices
-from deepstack.pipeline.train import builder, check
+from deepstack.pipeline.train import check
+from deepstack.pipeline.train_network import builder
 from deepstack.progress import Progress, no_progress
 
 ROWS = 2000

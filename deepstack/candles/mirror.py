@@ -10,10 +10,10 @@ from deepstack.candles.times import index_ms
 def mirrored(market: Market, seed: int) -> Market:
     """The same market with the sign of each bar drawn anew.
 
-    A bar's return and excursions, as logarithms from the close before it, are multiplied by +1 or -1; a bar turned over
-    has its high for its low, and what was bought for what was sold. The sign is one for all symbols at a moment, so what
-    ties symbols together stays; volatility, volume and gaps stay too. What is gone is direction: no rule can foresee the
-    sign of any move.
+    A bar's return and excursions, as logarithms from the close before it, are multiplied by +1 or -1; a bar turned
+    over has its high for its low, and what was bought for what was sold. The sign is one for all symbols at a moment,
+    so what ties symbols together stays; volatility, volume and gaps stay too. What is gone is direction: no rule can
+    foresee the sign of any move.
 
     Args:
         market: symbol → candles.

@@ -18,7 +18,8 @@ def ensemble(
     data: options.RequiredData,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder of the report; it must not exist.")],
     method: Annotated[
-        Literal["mean", "weighted", "vote", "stacking"], typer.Option("--method", help="What the verdict is about.")
+        Literal["mean", "weighted", "voting", "weighted_voting", "stacking", "neural_stacking"],
+        typer.Option("--method", help="What the verdict is about."),
     ] = "mean",
     repair: options.Repair = None,
 ) -> None:
@@ -45,7 +46,7 @@ def ensemble(
 
     opened = open_artifact(artifacts[0])
     with quiet_import():
-        from deepstack.ensembles.report import ensemble as judge_together
+        from deepstack.studies.together import ensemble as judge_together
     from deepstack.evaluation.table import markdown_lines
 
     with show_progress() as progress:

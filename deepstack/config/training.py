@@ -18,6 +18,9 @@ class ScheduleConfig(Room):
     period_epochs: int = Field(
         10, ge=1, le=1_000_000, description="cosine_restarts: first period; step: epochs between steps"
     )
+    period_factor: float = Field(
+        2.0, ge=1.0, le=100.0, description="cosine_restarts: length of each period as a multiple of the last"
+    )
     factor: float = Field(0.5, gt=0.0, lt=1.0, description="step and plateau: multiply the learning rate by this")
     patience_epochs: int = Field(
         3, ge=1, le=1_000_000, description="plateau: epochs without a better validation loss before a cut"

@@ -1,1 +1,1 @@
-"""Several finished models answering as one."""
+"""Several models answering as one: how their probabilities are combined, who is dropped, and how they differ."""

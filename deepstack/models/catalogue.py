@@ -10,6 +10,7 @@ import keras
 
 from deepstack.errors import ConfigError
 from deepstack.models.cnn import attention_cnn1d, cnn1d, cnn2d, residual_cnn1d, tcn
+from deepstack.models.ensemble import ensemble
 from deepstack.models.entry import Cost, Model
 from deepstack.models.heads import Head, binary_head
 from deepstack.models.hybrid import adaptive_hybrid, lstm_transformer, multiscale_hybrid
@@ -209,6 +210,8 @@ _FAMILIES: dict[str, Model] = {
         when=True,
         explains=episodic_memory.EXPLAINS,
     ),
+    # Ensembles
+    "ensemble": Model("several models as one network", ensemble.build, ensemble.EnsembleConfig, "window"),
 }
 
 MODELS: dict[str, Model] = {

@@ -50,6 +50,10 @@ class Head:
             if self.kind != "horizons":
                 return flat
             each = keras.layers.Reshape((len(self.names), width), dtype="float32", name="by_horizon")(flat)
+        return self.shaped(each)
+
+    def shaped(self, each: Any) -> Any:
+        """[batch, outputs, columns] as the raw outputs have it."""
         return each if self.kind == "horizons" else keras.layers.Flatten(dtype="float32", name="one_output")(each)
 
     def split(self, raw: Any) -> tuple[Any, Any]:

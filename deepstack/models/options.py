@@ -67,6 +67,8 @@ def _cast(value: Any, hint: Any, where: str) -> Any:
             return value
         choices = ", ".join(map(str, typing.get_args(hint)))
         raise ConfigError(where, expected=f"one of {choices}", received=repr(value), remedy="one of these")
+    if origin is dict and isinstance(value, dict):
+        return dict(value)
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_cast(v, typing.get_args(hint)[0], where) for v in value)
     kinds = typing.get_args(hint) if origin in (typing.Union, types.UnionType) else (hint,)
@@ -74,5 +76,17 @@ def _cast(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     if any(type(value) is k for k in kinds if isinstance(k, type)):
         return value
-    shown = getattr(hint, "__name__", None) if origin is None else str(hint)
-    raise ConfigError(where, expected=f"{shown}", received=repr(value), remedy="a value of that type")
+    raise ConfigError(where, expected=_words(hint), received=repr(value), remedy="such a value")
+
+
+def _words(hint: Any) -> str:
+    """A type as a reader of configs knows it."""
+    plain = {int: "an integer", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        return f"a list, each {_words(typing.get_args(hint)[0])}"
+    if origin is dict:
+        return "a section of keys and values"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(map(_words, typing.get_args(hint)))
+    return plain.get(hint, str(getattr(hint, "__name__", hint)))

@@ -29,6 +29,7 @@ from deepstack.pipeline.samples import Slices, part
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.scaled import thinned
 from deepstack.samples.windows import Windows
+from deepstack.training.fit import FitResult
 
 LAGS = (0, 1, 2, 4, 8)
 """Bars before the decision whose features the tree baselines of a window see; the line sees the decision's alone."""
@@ -61,7 +62,7 @@ def judge_network(
     slices: Slices,
     market: Market,
     config: RunConfig,
-    history: Sequence[Any],
+    fitted: FitResult,
     progress: Progress,
 ) -> Judged:
     """Predict validation and test, fit the baselines on the same samples, judge all alike; test is opened here, once.
@@ -69,11 +70,11 @@ def judge_network(
     Args:
         model: the network with its best weights.
         head: what its outputs mean.
-        history: rows of training.csv, for the loss curves.
+        fitted: its training: the history, and answers on validation where its own would be memorised.
     """
-    models = _everybody(model, head, slices, config, progress)
+    models = _everybody(model, head, slices, config, fitted.validation, progress)
     importance = _importance(model, head, slices, config, progress)
-    return judge_models(models, slices, market, config, pd.DataFrame(history), importance, progress)
+    return judge_models(models, slices, market, config, pd.DataFrame(fitted.history), importance, progress)
 
 
 def judge_models(
@@ -114,14 +115,18 @@ def _calibrated(
 
 
 def _everybody(
-    model: keras.Model, head: Head, slices: Slices, config: RunConfig, progress: Progress
+    model: keras.Model,
+    head: Head,
+    slices: Slices,
+    config: RunConfig,
+    validation: np.ndarray | None,
+    progress: Progress,
 ) -> dict[str, dict[str, Predictions]]:
     """Output → model → predictions on validation and test, the network first."""
     split = slices.split
-    validation, test = (
-        class_probabilities(model, head, part(slices.inputs, index), slices.priors)
-        for index in (split.validation, split.test)
-    )
+    if validation is None:
+        validation = class_probabilities(model, head, part(slices.inputs, split.validation), slices.priors)
+    test = class_probabilities(model, head, part(slices.inputs, split.test), slices.priors)
     found = {}
     for number, output in enumerate(slices.labels.outputs):
         network = Predictions(validation[:, number], test[:, number])

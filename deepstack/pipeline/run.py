@@ -18,7 +18,8 @@ from deepstack.pipeline.market import load_source
 from deepstack.pipeline.record import facts_of, feature_rows
 from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.stopwatch import Stopwatch
-from deepstack.pipeline.train import builder, check, train
+from deepstack.pipeline.train import check, train
+from deepstack.pipeline.train_network import builder
 from deepstack.pipeline.tried import tried
 from deepstack.pipeline.workers import end_together, open_for_all
 from deepstack.progress import Progress, no_progress
@@ -66,7 +67,7 @@ def run(
         model = builder(config, parts)()  # float32 whatever the training precision, and free of the optimizer
         model.set_weights(fitted.model.get_weights())
     with watch.stage("evaluate"):
-        judged = judge_network(model, head, parts, source.market, config, fitted.history, progress)
+        judged = judge_network(model, head, parts, source.market, config, fitted, progress)
     with watch.stage("export"):
         decision = Decision(parts.scalers, head, parts.priors, judged.thresholds, judged.calibrations)
         trained = Trained(model, parts.names, decision, entry.explains)
@@ -76,7 +77,7 @@ def run(
     ledger, symbols = Ledger(out / LEDGER), source.facts["symbols"]
     with disk_errors(out):
         report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config)
-    report |= {"timing_s": watch.report(), **judged.report}
+    report |= {"timing_s": watch.report(), **judged.report, **fitted.facts}
     with disk_errors(folder):
         write_report(folder, report, judged.figures)
     priors = None if parts.priors is None else parts.priors.tolist()

@@ -1,34 +1,21 @@
-"""Training the network of a config on its samples: what comes before the loop, and the loop."""
+"""Training what a config asks for: one network, or the members of an ensemble and what combines them."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import keras
 
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
 from deepstack.models import catalogue
+from deepstack.models.ensemble.ensemble import EnsembleConfig, require_members
 from deepstack.models.heads import head_of
 from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
-from deepstack.pipeline.episodes import refresher
-from deepstack.pipeline.inputs import seconds_since_2000
-from deepstack.pipeline.pretrain import LayerWeights, pretrain, with_weights
 from deepstack.pipeline.samples import Slices
-from deepstack.pipeline.stored import with_stored_images
+from deepstack.pipeline.train_members import apart, train_members
+from deepstack.pipeline.train_network import train_network
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.augment import make_augment
-from deepstack.training.fit import FitResult, fit
-from deepstack.training.losses import cross_entropy
-from deepstack.training.objective import objective_of
-
-
-def builder(config: RunConfig, parts: Slices) -> Callable[[], keras.Model]:
-    """What makes the config's network for these samples."""
-    head = head_of(config.labels, config.model)
-    return partial(catalogue.build, config.model.name, parts.shapes, head, config.model.options)
+from deepstack.training.fit import FitResult
 
 
 def check(config: RunConfig) -> None:
@@ -38,8 +25,10 @@ def check(config: RunConfig) -> None:
         ConfigError: unknown model or option, a head that does not fit the labels, a transform that does not fit.
     """
     entry = catalogue.find(config.model.name)
-    head_of(config.labels, config.model)
+    head = head_of(config.labels, config.model)
     options: Any = read_options(entry.config, config.model.options)
+    if isinstance(options, EnsembleConfig):
+        require_members(options, head)
     if entry.pretrained is not None:
         entry.pretrained({BASE: (1, 1)}, options)  # a missing file is told before any work
     if entry.scales_windows and not config.features.names:
@@ -66,7 +55,7 @@ def check(config: RunConfig) -> None:
 def train(
     config: RunConfig, parts: Slices, folder: Path, *, resume: bool = False, progress: Progress = no_progress
 ) -> FitResult:
-    """Train on the training slice, stop by the validation slice; a generative model learns to foresee bars first.
+    """Train on the training slice, stop by the validation slice.
 
     Args:
         config: the run.
@@ -75,39 +64,5 @@ def train(
         resume: go on from those checkpoints.
         progress: told of every step.
     """
-    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
-    options: Any = read_options(entry.config, config.model.options)
-    samples, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
-    build, objective = builder(config, parts), objective_of(head, config.training, parts.priors)
-    if config.samples.images is not None and entry.draws is not None:
-        samples, validation = with_stored_images(config, parts, entry.draws(options))
-        shapes = {name: tuple(values.shape[1:]) for name, values in samples.arrays.items()}
-        build = partial(catalogue.build, config.model.name, shapes, head, config.model.options)
-    if entry.generator is not None:
-        foreseeing = pretrain(entry, options, parts, config, folder, resume=resume, progress=progress)
-        build = partial(_started, build, foreseeing)
-    if entry.pretrained is not None:
-        build = partial(_started, build, entry.pretrained(parts.shapes, options))
-    refresh = None
-    if entry.when:
-        ends = seconds_since_2000(parts.frame(parts.split.train)["end_time"])[:, 0]
-        refresh = refresher(samples, ends, head, cross_entropy(head), config.seed)
-    return fit(
-        build,
-        objective,
-        samples,
-        validation,
-        config.training,
-        seed=config.seed,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-        augment=make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when),
-        before_epoch=refresh,
-        bytes_per_sample=entry.cost.bytes_per_sample(options) if entry.cost else None,
-        xla=entry.xla,
-    )
-
-
-def _started(build: Callable[[], keras.Model], weights: LayerWeights) -> keras.Model:
-    return with_weights(build(), weights)
+    learn = train_members if apart(config) else train_network
+    return learn(config, parts, folder, resume=resume, progress=progress)

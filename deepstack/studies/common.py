@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from deepstack.ensembles.combine import Members, combine
+from deepstack.ensembles.members import diversity, prune
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.calibrate import calibrated
 from deepstack.labels.labelled import Labels
 from deepstack.studies.answers import Answers
 
-ENSEMBLES = {"ensemble_weighted": "weighted", "ensemble_stacking": "stacking", "ensemble_vote": "vote"}
-"""Name on the leaderboard → way of combining all networks and fitted baselines."""
+ENSEMBLES = {"ensemble_weighted": "weighted", "ensemble_stacking": "stacking", "ensemble_voting": "mean"}
+"""Name on the leaderboard → way of combining all networks and fitted baselines; voting is soft."""
 NOT_COMBINED = ("take_all",)
 
 
@@ -25,12 +28,16 @@ class Common:
         validation_rows, test_rows: int64, positions of the samples every model answered for, among all labelled ones.
         models: model → output → predictions on those.
         left_out: test samples that some model did not answer for.
+        dropped: output by output, members that the ensembles left out, see `ensembles.members.prune`.
+        diversity: output by output, how far the members differ.
     """
 
     validation_rows: np.ndarray
     test_rows: np.ndarray
     models: dict[str, list[Predictions]]
     left_out: int
+    dropped: list[list[str]]
+    diversity: list[dict[str, Any]]
 
 
 def common(answers: Sequence[Answers], labels: Labels, calibration: str) -> Common:
@@ -53,19 +60,30 @@ def common(answers: Sequence[Answers], labels: Labels, calibration: str) -> Comm
     }
     times = labels.samples.iloc[validation].reset_index(drop=True)
     models: dict[str, list[Predictions]] = {}
+    dropped: list[list[str]] = []
+    apart: list[dict[str, Any]] = []
     for output in range(len(labels.outputs)):
         codes = labels.codes[validation, output]
         alone = {name: Predictions(v[:, output], t[:, output]) for name, (v, t) in given.items()}
-        for name, predictions in {**alone, **_ensembles(alone, codes, times)}.items():
+        combined, left, differ = _ensembles(alone, codes, times)
+        dropped.append(left)
+        apart.append(differ)
+        for name, predictions in {**alone, **combined}.items():
             models.setdefault(name, []).append(calibrated(calibration, predictions, codes, times)[0])
     everyone = reduce(np.union1d, [one.test_rows for one in answers])
-    return Common(validation, test, models, len(everyone) - len(test))
+    return Common(validation, test, models, len(everyone) - len(test), dropped, apart)
 
 
-def _ensembles(alone: Mapping[str, Predictions], codes: np.ndarray, times: object) -> dict[str, Predictions]:
-    combined = [predictions for name, predictions in alone.items() if name not in NOT_COMBINED]
-    if len(combined) < 2:
-        return {}
-    validation, test = (np.stack([getattr(one, name) for one in combined]) for name in ("validation", "test"))
-    members = Members(validation, test, codes, times)  # type: ignore[arg-type]
-    return {name: combine(method, members) for name, method in ENSEMBLES.items()}
+def _ensembles(
+    alone: Mapping[str, Predictions], codes: np.ndarray, times: pd.DataFrame
+) -> tuple[dict[str, Predictions], list[str], dict[str, Any]]:
+    """Ensembles by name, the members they left out, and how far the members differ."""
+    names = [name for name in alone if name not in NOT_COMBINED]
+    if len(names) < 2:
+        return {}, [], {}
+    validation, test = (np.stack([getattr(alone[name], part) for name in names]) for part in ("validation", "test"))
+    pruned = prune(validation, codes, times)
+    kept = list(pruned.kept)
+    members = Members(validation[kept], test[kept], codes, times)
+    combined = {name: combine(method, members) for name, method in ENSEMBLES.items()}
+    return combined, [names[member] for member in pruned.dropped], diversity(validation, codes)

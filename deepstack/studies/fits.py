@@ -131,6 +131,7 @@ def _network(config: RunConfig, parts: Slices, progress: Progress) -> Made:
         class_probabilities(fitted.model, head, part(parts.inputs, index), parts.priors)
         for index in (split.validation, split.test)
     )
+    validation = validation if fitted.validation is None else fitted.validation
     yield config.name, Predictions(validation, test), facts
 
 

@@ -250,8 +250,10 @@ def _facts(answers: dict[Fit, list[Answers]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _sizes(fold: int, seed: int, one: Common) -> dict[str, int]:
-    return {"fold": fold, "seed": seed, "validation": len(one.validation_rows), "test": len(one.test_rows)}
+def _sizes(fold: int, seed: int, one: Common) -> dict[str, Any]:
+    sizes = {"fold": fold, "seed": seed, "validation": len(one.validation_rows), "test": len(one.test_rows)}
+    differ = [{key: value for key, value in each.items() if key != "pairs"} for each in one.diversity]
+    return sizes | {"dropped_from_ensembles": one.dropped, "diversity": differ}
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float | None]:

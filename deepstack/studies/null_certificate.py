@@ -209,9 +209,8 @@ def sentences(report: dict[str, Any]) -> list[str]:
         for name, shown in SCORES.items():
             one = block[name]
             below = sum(other < one["real"] for other in one["others"])
-            lines.append(
-                f"{shown} {one['real']:.3f}: above {below} of {block['reruns']} reruns on {what}, p = {one['p_value']:.3f}"
-            )
+            others = f"above {below} of {block['reruns']} reruns on {what}"
+            lines.append(f"{shown} {one['real']:.3f}: {others}, p = {one['p_value']:.3f}")
     return lines
 
 

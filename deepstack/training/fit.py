@@ -1,11 +1,13 @@
 """The whole training, from an unbuilt model to the weights of its best epoch, on one page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from deepstack.config.training import TrainingConfig
 from deepstack.progress import Progress, no_progress
@@ -43,6 +45,8 @@ class FitResult:
         train_s: seconds of the whole call.
         samples_per_s: training samples a second in the steps after the first, without validation; 0 if there were none.
         stopped_early: validation loss or a callback ended training before the last epoch.
+        validation: probabilities on the validation slice where the model's own were learned there: out of fold.
+        facts: what else the report says of the training.
     """
 
     model: keras.Model
@@ -56,6 +60,8 @@ class FitResult:
     train_s: float
     samples_per_s: float
     stopped_early: bool
+    validation: np.ndarray | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(

@@ -60,7 +60,7 @@ def learning_rate_schedule(config: TrainingConfig, steps_per_epoch: int) -> Warm
     Returns:
         cosine: half a period from the peak to `final_share` over the steps after the warm-up (Loshchilov and
             Hutter, 2017).
-        cosine_restarts: the same over `period_epochs`, each later period twice as long.
+        cosine_restarts: the same over `period_epochs`, each later period `period_factor` times as long.
         step: × `factor` every `period_epochs`, counted from the end of the warm-up.
         constant: the peak.
         plateau: the peak until `set_plateau` cuts it.
@@ -74,7 +74,7 @@ def learning_rate_schedule(config: TrainingConfig, steps_per_epoch: int) -> Warm
         case "cosine":
             after = schedules.CosineDecay(peak, max(total_steps - warmup_steps, 1), alpha=shape.final_share)
         case "cosine_restarts":
-            after = schedules.CosineDecayRestarts(peak, period_steps, alpha=shape.final_share)
+            after = schedules.CosineDecayRestarts(peak, period_steps, shape.period_factor, alpha=shape.final_share)
         case "step":
             after = schedules.ExponentialDecay(peak, period_steps, shape.factor, staircase=True)
         case "constant" | "plateau":

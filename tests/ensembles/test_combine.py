@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepstack.ensembles.combine import METHODS, Members, combine, weighted
-from deepstack.ensembles.two_stage import confirmed
+from deepstack.ensembles.combine import METHODS, Members, combine
+from deepstack.ensembles.weighted import weighted
 from deepstack.evaluation.out_of_fold import purged_folds
+from deepstack.studies.two_stage import confirmed
 
 
 def members_of(samples: int = 400, seed: int = 0, holding: int = 7) -> Members:
@@ -35,7 +36,7 @@ def test_mean_and_vote_are_what_their_names_say() -> None:
     members = members_of()
     np.testing.assert_allclose(combine("mean", members).test, members.test.sum(axis=0) / 3)
     votes = np.array([np.bincount(row, minlength=3) for row in members.test.argmax(axis=2).T])
-    np.testing.assert_allclose(combine("vote", members).test, (votes + 1) / 6)
+    np.testing.assert_allclose(combine("voting", members).test, (votes + 1) / 6)
 
 
 def test_weights_are_the_best_of_the_simplex() -> None:
@@ -71,7 +72,7 @@ def test_folds_are_purged_by_label_interval() -> None:
         assert len(others) > len(times) / 2
 
 
-@pytest.mark.parametrize("method", ["weighted", "stacking"])
+@pytest.mark.parametrize("method", ["weighted", "weighted_voting", "stacking", "neural_stacking"])
 def test_a_fold_is_answered_without_its_own_outcomes(method: str) -> None:
     members = members_of()
     before = combine(method, members).validation

@@ -47,9 +47,24 @@ SMALL: dict[str, dict[str, Any]] = {
     "memory_augmented": {"units": 8, "short_slots": 3, "long_slots": 4, "dropout": 0.0},
     "gaf_resnet18": {"size": 16, "filters": [64], "blocks": [1], "units": 8, "dropout": 0.0, "dropout_after": 0.0},
     "episodic_memory": {"units": 8, "key_units": 4, "episodes": 32, "top": 4, "dropout": 0.0},
+    "ensemble": {
+        "cnn_models": ["tcn"],
+        "rnn_models": ["gru"],
+        "other_models": ["sequential"],
+        "ensemble_method": "end_to_end",
+        "options": {
+            "tcn": {"filters": 8, "levels": 2, "dropout": 0.0},
+            "gru": {"units": [8], "dropout": 0.0},
+            "sequential": {"layers": 6, "width": 16, "dropout": 0.0},
+        },
+    },
 }
 WITH_DROPOUT = {name: options | {"dropout": 0.2} for name, options in SMALL.items()}
 WITH_DROPOUT["transformer"] |= {"drop_path": 0.2}
+_MEMBERS = SMALL["ensemble"]["options"]
+WITH_DROPOUT["ensemble"] = SMALL["ensemble"] | {
+    "options": {name: options | {"dropout": 0.2} for name, options in _MEMBERS.items()}
+}
 
 
 def shapes(name: str) -> dict[str, tuple[int, ...]]:

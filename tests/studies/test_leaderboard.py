@@ -59,7 +59,7 @@ def test_models_ensembles_and_baselines_stand_on_the_same_samples(found: dict[st
     assert set(rows) == {
         *MODELS,
         *("take_all", "logistic", "gradient_boosting"),
-        *("ensemble_weighted", "ensemble_stacking", "ensemble_vote"),
+        *("ensemble_weighted", "ensemble_stacking", "ensemble_voting"),
     }
     for row in rows.values():
         assert len(row["fits"]) == 4 and len(row["accounts"]) == 2

@@ -8,14 +8,14 @@ import pytest
 
 from deepstack.candles.market import Candles, Market
 from deepstack.config.read import read_config
-from deepstack.ensembles.members import aligned
-from deepstack.ensembles.report import ensemble
 from deepstack.errors import ArtifactError
 from deepstack.evaluation import report as report_module
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
 from deepstack.progress import no_progress
+from deepstack.studies.members import aligned
+from deepstack.studies.together import ensemble
 
 CONFIG = """\
 name: small
@@ -61,7 +61,7 @@ def report(place: Path, artifacts: list[Path], market: Market) -> dict:
 
 def test_every_member_method_and_tree_is_judged_on_the_same_samples(report: dict) -> None:
     names = {"network", *report["baselines"]}
-    assert {"ensemble_mean", "ensemble_vote", "ensemble_stacking"} <= names
+    assert {"ensemble_mean", "ensemble_voting", "ensemble_stacking"} <= names
     assert {"gaf_resnet18_12bars", "gaf_resnet18_24bars", "gradient_boosting"} <= names
     assert any(name.startswith("two_stage_") for name in names)
     blocks = [report["test"]["h15min"], *(block["h15min"] for block in report["baselines"].values())]

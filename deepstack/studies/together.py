@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +13,7 @@ import numpy as np
 from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
 from deepstack.ensembles.combine import METHODS, Members, combine
-from deepstack.ensembles.members import Aligned, aligned
-from deepstack.ensembles.two_stage import confirmed
+from deepstack.ensembles.members import RULE, diversity, prune
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.moves import risk_a_trade, trades_of
 from deepstack.evaluation.plots import confusion
@@ -24,8 +24,10 @@ from deepstack.pipeline.judgement import baselines_of, judge_models
 from deepstack.pipeline.market import describe
 from deepstack.pipeline.position import lean
 from deepstack.progress import Progress, no_progress
+from deepstack.studies.members import Aligned, aligned
+from deepstack.studies.two_stage import confirmed
 
-Method = Literal["mean", "weighted", "vote", "stacking"]
+Method = Literal["mean", "weighted", "voting", "weighted_voting", "stacking", "neural_stacking"]
 
 REGIME_BARS = 240
 TREES = ("xgboost", "gradient_boosting")
@@ -71,7 +73,13 @@ def ensemble(
     }
     report = {
         "run": out.name,
-        "ensemble": {"method": method, "members": list(members.names), "artifacts": [path.name for path in artifacts]},
+        "ensemble": {
+            "method": method,
+            "members": list(members.names),
+            "artifacts": [path.name for path in artifacts],
+            "rule": RULE,
+            **_company(members),
+        },
         "data": {**describe(market), "left_out_as_unseen_by_a_member": members.left_out},
         "samples": {name: len(getattr(members.slices.split, name)) for name in ("train", "validation", "test")}
         | {"windows_across_gaps": members.slices.across_gaps},
@@ -100,10 +108,24 @@ def _models(members: Aligned, output: int, method: Method, baselines: dict[str, 
         members.slices.labels.codes[split.validation, output],
         members.slices.frame(split.validation),
     )
-    combined = {name: combine(name, given) for name in METHODS}
+    kept = list(prune(given.validation, given.codes, given.times).kept)
+    chosen = replace(given, validation=given.validation[kept], test=given.test[kept])
+    combined = {name: combine(name, chosen) for name in METHODS}
     ensemble = combined.pop(method)
     alone = {name: Predictions(given.validation[k], given.test[k]) for k, name in enumerate(members.names)}
     return {"network": ensemble, **{f"ensemble_{name}": one for name, one in combined.items()}, **alone, **baselines}
+
+
+def _company(members: Aligned) -> dict[str, Any]:
+    """Output → who only hurts and was left out, and how far the members differ on validation."""
+    parts, found = members.slices, {}
+    rows = parts.split.validation
+    for number, output in enumerate(parts.labels.outputs):
+        given, codes = members.validation[:, :, number], parts.labels.codes[rows, number]
+        pruned = prune(given, codes, parts.frame(rows))
+        dropped = [members.names[member] for member in pruned.dropped]
+        found[output] = {"dropped": dropped, "diversity": diversity(given, codes)}
+    return {"company": found}
 
 
 def _by_regime(

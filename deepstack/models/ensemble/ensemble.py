@@ -1,0 +1,141 @@
+"""Several models of the catalogue as one network: each answers, one layer combines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+
+from deepstack.errors import ConfigError
+from deepstack.layers.combine_members import CombineMembers
+from deepstack.layers.newest_step import NewestStep
+from deepstack.models.heads import Head
+from deepstack.models.inputs import BASE
+from deepstack.models.options import positive
+
+COMBINE = "combine"
+
+Method = Literal["weighted", "mean", "voting", "weighted_voting", "stacking", "neural_stacking", "end_to_end"]
+KINDS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "mean": ("shares", ()),
+    "weighted": ("shares", ()),
+    "end_to_end": ("shares", ()),
+    "voting": ("votes", ()),
+    "weighted_voting": ("votes", ()),
+    "stacking": ("layers", ()),
+    "neural_stacking": ("layers", (8,)),
+}
+"""Method → kind of the layer that combines, and its hidden units."""
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Options of the ensemble.
+
+    Attributes:
+        cnn_models, rnn_models, transformer_models, other_models: members by name, in lists as people like to keep them;
+            a model of one bar sees the newest of the window.
+        classical_models: none: trees are no Keras model and stand in no SavedModel; `deepstack leaderboard` combines
+            them.
+        ensemble_method: how answers are combined: settled on validation after each member's own training, or, for
+            `end_to_end`, shares trained with all members at once.
+        copies: of every member.
+        copies_by: `seeds`, a training each; `snapshots`, of one training at the ends of equal cosine cycles;
+            `geometric`, at the ends of one-epoch cycles that follow one training.
+        options: member → its own options.
+
+    Source: Huang et al. 2017, Snapshot ensembles; Garipov et al. 2018, Loss surfaces, mode connectivity and fast
+    ensembling of DNNs.
+    """
+
+    cnn_models: tuple[str, ...] = ()
+    rnn_models: tuple[str, ...] = ()
+    transformer_models: tuple[str, ...] = ()
+    other_models: tuple[str, ...] = ()
+    classical_models: tuple[str, ...] = ()
+    ensemble_method: Method = "weighted"
+    copies: int = 1
+    copies_by: Literal["seeds", "snapshots", "geometric"] = "seeds"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        positive(self, "copies")
+        if self.classical_models:
+            raise ValueError(
+                f"classical_models: expected none in one network, received {', '.join(self.classical_models)}; "
+                "`deepstack leaderboard` combines them with networks"
+            )
+        if len(self.members) < 2:
+            raise ValueError(f"members: expected two or more, copies counted, received {len(self.members)}")
+        if self.ensemble_method == "end_to_end" and self.copies_by != "seeds":
+            raise ValueError(f"copies_by: expected seeds with end_to_end, received {self.copies_by}")
+        unknown = set(self.options) - set(self.models)
+        if unknown:
+            raise ValueError(f"options: expected members, received {', '.join(sorted(unknown))}")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every member once."""
+        return (*self.cnn_models, *self.rnn_models, *self.transformer_models, *self.other_models)
+
+    @property
+    def members(self) -> tuple[tuple[str, str], ...]:
+        """(name of the part, model) of every copy of every member."""
+        count = range(self.copies)
+        return tuple((f"{model}_{k}", model) for model in self.models for k in count)
+
+
+def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: EnsembleConfig) -> keras.Model:
+    """Build the network: `{"features": (bars, features)}` to the head's outputs.
+
+    Raises:
+        ConfigError: a member that is unknown, or that sees more than windows of one timeframe.
+    """
+    # The catalogue lists this file too, so it is asked for once both are there.
+    from deepstack.models import catalogue
+
+    features = keras.Input(inputs[BASE], name=BASE)
+    newest = NewestStep(name="newest")(features)
+    answers = []
+    require_members(config, head)
+    for name, model in config.members:
+        entry = catalogue.find(model)
+        seen = newest if entry.sees == "bar" else features
+        shapes = {BASE: tuple(seen.shape[1:])}
+        part = catalogue.build(model, shapes, head, config.options.get(model, {}))
+        member = keras.Model(part.input, part.output, name=name)
+        answers.append(
+            keras.layers.Reshape((len(head.names), head.logits), name=f"answer_{name}")(member({BASE: seen}))
+        )
+    kind, units = KINDS[config.ensemble_method]
+    combine = CombineMembers(kind, units, learn=config.ensemble_method == "end_to_end", name=COMBINE)
+    return keras.Model({BASE: features}, head.shaped(combine(answers)), name="ensemble")
+
+
+def require_members(config: EnsembleConfig, head: Head) -> None:
+    """Refuse members that cannot be parts of one network on one window.
+
+    Raises:
+        ConfigError: names the member and says why.
+    """
+    from deepstack.models import catalogue
+
+    for model in config.models:
+        _require_member(model, catalogue.find(model), head)
+
+
+def _require_member(model: str, entry: Any, head: Head) -> None:
+    why = ""
+    if entry.sees == "timeframes" or entry.when or entry.scales_windows:
+        why = "one that sees several timeframes, the time of the decision or raw candles"
+    elif entry.generator or entry.pretrained or model == "ensemble":
+        why = "one that is trained in another way first"
+    elif head.aleatoric:
+        why = "model.uncertainty aleatoric, which has no place in a mixture"
+    if why:
+        raise ConfigError(
+            "model.options",
+            expected="members that see bars or windows of one timeframe",
+            received=f"{model}: {why}",
+            remedy="another member; `deepstack ensemble` combines finished artifacts of any kind",
+        )

@@ -1,0 +1,253 @@
+"""An ensemble: every member trained by itself, then settled on validation how they answer as one."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from deepstack.artifact.atomic import write_atomic
+from deepstack.artifact.model import class_probabilities
+from deepstack.config.model import ModelConfig
+from deepstack.config.run import RunConfig
+from deepstack.config.training import TrainingConfig
+from deepstack.ensembles.combine import METHODS, out_of_fold
+from deepstack.ensembles.combiner import Combiner
+from deepstack.ensembles.members import RULE, Pruned, diversity, prune
+from deepstack.errors import ConfigError
+from deepstack.models import catalogue
+from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig
+from deepstack.models.heads import Head, head_of
+from deepstack.models.inputs import BASE
+from deepstack.models.options import read_options
+from deepstack.pipeline.samples import Slices, part
+from deepstack.pipeline.train_network import Weights, builder, train_network
+from deepstack.progress import Progress, no_progress
+from deepstack.samples.windows import Windows
+from deepstack.training.fit import FitResult
+
+FOLDER = "members"
+NOWHERE = -1e4
+"""Logit of a share of exactly 0."""
+GEOMETRIC_RATE = 0.5
+"""Peak rate of the short cycles as a share of the training's."""
+
+
+def apart(config: RunConfig) -> bool:
+    """Whether a config's network is made of members that are trained one by one."""
+    if config.model.name != "ensemble":
+        return False
+    options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
+    return options.ensemble_method != "end_to_end"
+
+
+def train_members(
+    config: RunConfig, parts: Slices, folder: Path, *, resume: bool = False, progress: Progress = no_progress
+) -> FitResult:
+    """Train the members, drop who only hurts, and settle how the others are combined.
+
+    Args:
+        config: of an ensemble.
+        parts: its samples.
+        folder: `members/` in it gets a folder and the weights of each; those that are there are not trained again.
+        resume: go on with what is there.
+        progress: told of every step.
+
+    Returns:
+        The one network. `validation` are its answers out of fold, `facts` who was dropped and how members differ.
+
+    Raises:
+        ConfigError: more copies by cycles than there are epochs.
+    """
+    options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
+    head = head_of(config.labels, config.model)
+    network = builder(config, parts)()
+    results: list[FitResult] = []
+    weights: dict[str, Weights] = {}
+    for model in options.models:
+        names = [name for name, kind in options.members if kind == model]
+        weights |= _copies(config, options, model, names, parts, folder / FOLDER, results, resume, progress)
+    for name, values in weights.items():
+        network.get_layer(name).set_weights(list(values))
+    given = np.stack([_answers(network.get_layer(name), model, head, parts) for name, model in options.members])
+    rows, priors = parts.split.validation, parts.priors
+    codes, times = parts.labels.codes[rows], parts.frame(rows)
+    settled, validation, company = [], [], {}
+    for k, output in enumerate(parts.labels.outputs):
+        pruned = prune(given[:, :, k], codes[:, k], times)
+        kept = given[list(pruned.kept)][:, :, k]
+        settled.append((METHODS[options.ensemble_method](kept, codes[:, k]), pruned))
+        validation.append(out_of_fold(options.ensemble_method, kept, codes[:, k], times))
+        dropped = [options.members[member][0] for member in pruned.dropped]
+        company[output] = {"dropped": dropped, "diversity": diversity(given[:, :, k], codes[:, k])}
+    _settle(network.get_layer(COMBINE), settled, head, priors)
+    members = [name for name, _ in options.members]
+    facts = {"ensemble": {"method": options.ensemble_method, "members": members, "rule": RULE, "company": company}}
+    return _joined(results, network, np.stack(validation, axis=1), facts)
+
+
+def _copies(
+    config: RunConfig,
+    options: EnsembleConfig,
+    model: str,
+    names: list[str],
+    parts: Slices,
+    folder: Path,
+    results: list[FitResult],
+    resume: bool,
+    progress: Progress,
+) -> dict[str, Weights]:
+    """Weights of every copy of one member."""
+    files = {name: folder / f"{name}.npz" for name in names}
+    if resume and all(file.exists() for file in files.values()):
+        return {name: _read(file) for name, file in files.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = _seen(model, parts)
+    own = ModelConfig(name=model, head=config.model.head, options=options.options.get(model, {}))
+    config = config.model_copy(update={"model": own})
+    found: list[Weights] = []
+    if options.copies_by == "seeds":
+        for k, name in enumerate(names):
+            if resume and files[name].exists():
+                found.append(_read(files[name]))
+                continue
+            seeded = config.model_copy(update={"seed": (config.seed + 1000 * k) % 2**31})
+            results.append(_fit(seeded, seen, folder / name, resume, progress))
+            found.append(results[-1].model.get_weights())
+            _write(files[name], found[-1])
+    else:
+        start = None
+        training = config.training
+        if options.copies_by == "geometric":
+            results.append(_fit(config, seen, folder / f"{model}_before", resume, progress))
+            start = results[-1].model.get_weights()
+            rate = GEOMETRIC_RATE * training.learning_rate
+            training = training.model_copy(update={"epochs": len(names), "learning_rate": rate})
+        cycle = _cycles(training, len(names))
+        kept = _EndOfCycle(cycle.schedule.period_epochs)
+        cycling = config.model_copy(update={"training": cycle})
+        results.append(_fit(cycling, seen, folder / f"{model}_cycles", False, progress, [kept], start))
+        found = list(kept.weights[: len(names)])
+        for name, values in zip(names, found, strict=True):
+            _write(files[name], values)
+    return dict(zip(names, found, strict=True))
+
+
+def _fit(
+    config: RunConfig,
+    parts: Slices,
+    folder: Path,
+    resume: bool,
+    progress: Progress,
+    callbacks: list[keras.callbacks.Callback] | None = None,
+    start: Weights | None = None,
+) -> FitResult:
+    """One training; its checkpoints are let go when it is done."""
+
+    def told(stage: str, *rest: Any) -> None:
+        progress(f"{stage} {folder.name}", *rest)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    fitted = train_network(config, parts, folder, resume=resume, progress=told, callbacks=callbacks or (), start=start)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return fitted
+
+
+class _EndOfCycle(keras.callbacks.Callback):
+    """Keeps the weights at the end of every cycle of the learning rate."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+        self.weights: list[Weights] = []
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.epochs == 0:
+            self.weights.append(self.model.get_weights())
+
+
+def _cycles(training: TrainingConfig, copies: int) -> TrainingConfig:
+    """Equal cosine cycles, one a copy, none of them cut short."""
+    period = training.epochs // copies
+    if period < 1:
+        raise ConfigError(
+            "training.epochs",
+            expected=f"{copies} or more, one a copy",
+            received=str(training.epochs),
+            remedy=f"training.epochs={copies}",
+        )
+    schedule = training.schedule.model_copy(
+        update={"kind": "cosine_restarts", "period_epochs": period, "period_factor": 1.0, "warmup_share": 0.0}
+    )
+    epochs = period * copies
+    return training.model_copy(update={"schedule": schedule, "epochs": epochs, "early_stopping_epochs": epochs})
+
+
+def _seen(model: str, parts: Slices) -> Slices:
+    """The samples as a member sees them: windows, or the newest bar of each."""
+    windows = parts.inputs[BASE]
+    if catalogue.find(model).sees == "window" or not isinstance(windows, Windows):
+        return parts
+    return replace(parts, inputs={BASE: windows.values[windows.last]})
+
+
+def _answers(member: keras.Model, model: str, head: Head, parts: Slices) -> np.ndarray:
+    """Corrected probabilities on validation, float64 [samples, outputs, classes]."""
+    inputs = part(_seen(model, parts).inputs, parts.split.validation)
+    return class_probabilities(member, head, inputs, parts.priors)
+
+
+def _settle(
+    layer: keras.layers.Layer, settled: list[tuple[Combiner, Pruned]], head: Head, priors: np.ndarray | None
+) -> None:
+    """Give the layer what was settled for every output; who was dropped has no share and no weight."""
+    layer.offset.assign(head.prior_offset(priors))
+    shares = np.full(layer.share_logits.shape, NOWHERE, np.float32)
+    kernels = [np.zeros(kernel.shape, np.float32) for kernel in layer.kernels]
+    biases = [np.zeros(bias.shape, np.float32) for bias in layer.biases]
+    for k, (combiner, pruned) in enumerate(settled):
+        members = list(pruned.kept)
+        shares[k, members] = np.maximum(np.log(np.maximum(combiner.shares, 1e-300)), NOWHERE)
+        rows = np.concatenate([np.arange(m * head.classes, (m + 1) * head.classes) for m in members])
+        for number, (kernel, bias) in enumerate(zip(combiner.kernels, combiner.biases, strict=True)):
+            at = rows if number == 0 else np.arange(len(kernel))
+            kernels[number][k, at] = kernel
+            biases[number][k] = bias
+    layer.share_logits.assign(shares)
+    for variable, values in zip([*layer.kernels, *layer.biases], [*kernels, *biases], strict=True):
+        variable.assign(values)
+
+
+def _joined(results: list[FitResult], network: keras.Model, validation: np.ndarray, facts: dict[str, Any]) -> FitResult:
+    """What all trainings of this call came to; nothing where all members were there."""
+    return FitResult(
+        model=network,
+        history=[],
+        steps=sum(one.steps for one in results),
+        epochs=max((one.epochs for one in results), default=0),
+        batch_size=max((one.batch_size for one in results), default=0),
+        replicas=max((one.replicas for one in results), default=1),
+        precision=results[0].precision if results else "float32",
+        first_step_s=sum(one.first_step_s for one in results),
+        train_s=sum(one.train_s for one in results),
+        samples_per_s=float(np.mean([one.samples_per_s for one in results])) if results else 0.0,
+        stopped_early=any(one.stopped_early for one in results),
+        validation=validation,
+        facts=facts,
+    )
+
+
+def _write(path: Path, weights: Weights) -> None:
+    def save(part_path: Path) -> None:
+        with part_path.open("wb") as file:
+            np.savez(file, *weights)
+
+    write_atomic(path, save)
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return [file[f"arr_{k}"] for k in range(len(file.files))]

@@ -1,0 +1,160 @@
+"""An ensemble is one network: what its members say combined as settled, resumed without training anyone again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepstack.artifact.load import open_artifact
+from deepstack.artifact.model import class_probabilities
+from deepstack.candles.market import Market
+from deepstack.config.read import read_config
+from deepstack.config.run import RunConfig
+from deepstack.ensembles.combine import METHODS
+from deepstack.errors import ConfigError
+from deepstack.models import catalogue
+from deepstack.models.heads import head_of
+from deepstack.pipeline import train_members as module
+from deepstack.pipeline.market import load_source
+from deepstack.pipeline.predict import load
+from deepstack.pipeline.run import run
+from deepstack.pipeline.samples import Slices, find, part, slices
+from deepstack.pipeline.train import train
+from deepstack.pipeline.train_members import train_members
+
+CONFIG = """\
+name: together
+seed: 5
+data:
+  synthetic: {symbols: 2, bars: 3000, interval: 1h, edge: 1.0}
+features: {groups: [price], max_features: 6}
+labels:
+  kind: horizons
+  horizons: {lengths: [2h, 8h], volatility_bars: 48, every_bars: 4}
+samples: {window_bars: 6}
+model:
+  name: ensemble
+  head: horizons
+  options:
+    rnn_models: [gru]
+    cnn_models: [tcn]
+    other_models: [sequential]
+    options:
+      gru: {units: [4], dropout: 0.0}
+      tcn: {filters: 4, levels: 1, dropout: 0.0}
+      sequential: {layers: 5, width: 8, dropout: 0.0}
+training: {strategy: none, jit_compile: false, learning_rate: 0.01, epochs: 1, batch_size: 64}
+evaluation: {bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all]}
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ensemble") / "together.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(path: Path) -> RunConfig:
+    return read_config(path)
+
+
+@pytest.fixture(scope="module")
+def parts(config: RunConfig) -> Slices:
+    source = load_source(config)
+    return slices(find(source.market, config, catalogue.find("ensemble")), source.interval, config)
+
+
+@pytest.fixture(scope="module")
+def trained(config: RunConfig, parts: Slices, path: Path) -> Path:
+    """A folder in which every member has been trained."""
+    train(config, parts, path.parent / "work")
+    return path.parent / "work"
+
+
+def with_method(config: RunConfig, method: str, **more: Any) -> RunConfig:
+    options = config.model.options | {"ensemble_method": method} | more
+    return config.model_copy(update={"model": config.model.model_copy(update={"options": options})})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_network_says_what_its_members_say_combined(
+    method: str, config: RunConfig, parts: Slices, trained: Path
+) -> None:
+    config, head = with_method(config, method), head_of(config.labels, config.model)
+    with mock.patch.object(module, "train_network", side_effect=AssertionError("trained again")):
+        fitted = train_members(config, parts, trained, resume=True)
+    rows = parts.split.validation
+    network, names = fitted.model, ("tcn", "gru", "sequential")
+    members = np.stack([module._answers(network.get_layer(f"{name}_0"), name, head, parts) for name in names])
+    found = class_probabilities(network, head, part(parts.inputs, rows), parts.priors)
+    for k, output in enumerate(parts.labels.outputs):
+        codes = parts.labels.codes[rows, k]
+        dropped = fitted.facts["ensemble"]["company"][output]["dropped"]
+        kept = [m for m, name in enumerate(("tcn_0", "gru_0", "sequential_0")) if name not in dropped]
+        combiner = METHODS[method](members[kept][:, :, k], codes)
+        np.testing.assert_allclose(found[:, k], combiner(members[kept][:, :, k]), atol=1e-5)
+    assert fitted.validation is not None and fitted.validation.shape == found.shape
+
+
+def test_an_artifact_holds_the_whole_ensemble(config: RunConfig, path: Path) -> None:
+    folder = run(config, out=path.parent / "artifacts")
+    assert folder is not None
+    report = json.loads((folder / "report.json").read_text())
+    assert report["ensemble"]["members"] == ["tcn_0", "gru_0", "sequential_0"]
+    assert set(report["ensemble"]["company"]) == {"2h", "8h"}
+    market: Market = load_source(config).market
+    predictor = load(folder)
+    moments, inputs, _ = predictor.look(market)
+    tail = np.arange(len(moments))[-50:]
+    ours = predictor.probabilities(part(inputs, tail))
+    opened = open_artifact(folder)
+    found = find(market, opened.config, catalogue.find("ensemble"), names=opened.features)
+    unscaled = part(found.seen.inputs, np.arange(len(found.labels))[-40:])
+    served = tf.saved_model.load(str(folder / "serving" / "together" / "1")).signatures["serving_default"]
+    theirs = served(features=tf.constant(unscaled["features"][np.arange(40)]))["probability"].numpy()
+    again = predictor.probabilities(predictor.scale(part(found.seen.inputs, np.arange(len(found.labels))[-40:])))
+    np.testing.assert_allclose(theirs, again, atol=1e-5)
+    assert ours.shape == (50, 2, 3)
+
+
+@pytest.mark.parametrize("by", ["seeds", "snapshots", "geometric"])
+def test_copies_of_one_model_differ(by: str, config: RunConfig, parts: Slices, tmp_path: Path) -> None:
+    options = {"copies": 2, "copies_by": by, "cnn_models": [], "other_models": [], "options": {"gru": {"units": [4]}}}
+    config = with_method(config, "mean", **options)
+    config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 2})})
+    fitted = train_members(config, parts, tmp_path)
+    one, two = (fitted.model.get_layer(f"gru_{k}").get_weights() for k in range(2))
+    assert any(not np.allclose(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_shares_are_trained_with_the_members_when_asked_for(config: RunConfig, parts: Slices, tmp_path: Path) -> None:
+    fitted = train(with_method(config, "end_to_end"), parts, tmp_path)
+    shares = fitted.model.get_layer("combine").share_logits.numpy()
+    assert np.ptp(shares) > 0.0
+    assert fitted.validation is None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"classical_models": ["random_forest"]}, "expected none in one network, received random_forest"),
+        ({"cnn_models": [], "other_models": []}, "expected two or more, copies counted, received 1"),
+        ({"cnn_models": ["attentive_lstm"]}, "received attentive_lstm: one that sees several timeframes"),
+        ({"cnn_models": ["episodic_memory"]}, "received episodic_memory: one that sees several timeframes, the time"),
+        ({"copies_by": "snapshots", "copies": 3}, "expected 3 or more, one a copy, received 1"),
+        ({"options": {"lstm": {}}}, "options: expected members, received lstm"),
+    ],
+)
+def test_what_cannot_be_one_network_is_refused_in_one_line(
+    more: dict[str, Any], message: str, config: RunConfig, parts: Slices, tmp_path: Path
+) -> None:
+    more = more | ({} if "options" in more else {"options": {}})
+    with pytest.raises(ConfigError, match=message):
+        train(with_method(config, "mean", **more), replace(parts), tmp_path)
