@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from _result import Bar, write_result
 
-from deepstack.audit.audit import audit
+from deepstack.audit.chain import audit_chain
 from deepstack.audit.features import audit_features
 from deepstack.audit.mutations import MUTATIONS, SUBJECTS, VICTIM
 from deepstack.candles.synthetic import make_market
@@ -46,13 +46,13 @@ def main() -> None:
         more = ("features.max_features=2", "features.names=[]") if "selected" in mutation.name else ()
         started = time.perf_counter()
         with mutation.plant():
-            found = audit(config_of(mutation.subject, *more), market, rows=ROWS)
+            found = audit_chain(config_of(mutation.subject, *more), market, rows=ROWS)
         leaks = [link.name for link in found.leaks]
         rows.append({"mutation": mutation.name, "links": leaks, "seconds": time.perf_counter() - started})
         print(f"{'caught' if leaks else 'MISSED'}  {mutation.name}: {', '.join(leaks)}", flush=True)
     alarms = []
     for subject in SUBJECTS:
-        found = audit(config_of(subject), market, rows=ROWS)
+        found = audit_chain(config_of(subject), market, rows=ROWS)
         alarms += [f"{subject}: {link.name}" for link in found.leaks]
     carried = carried_by(market)
     every = [name for name, feature in FEATURES.items() if carried.issuperset(feature.needs)]

@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from deepstack.artifact.load import open_artifact as open_artifact
     from deepstack.artifact.model import load_network as load_network
+    from deepstack.audit.chain import audit_chain as audit_chain
+    from deepstack.audit.function import audit_function as audit_function
     from deepstack.candles.load import inspect_files as inspect_files
     from deepstack.candles.load import read_market as read_market
     from deepstack.candles.synthetic import make_market as make_market
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from deepstack.pipeline.predict import load as load
     from deepstack.pipeline.predict import predict as predict
     from deepstack.pipeline.run import run as run
+    from deepstack.studies.leaderboard import leaderboard as leaderboard
+    from deepstack.studies.null_certificate import null_certificate as null_certificate
     from deepstack.studies.together import ensemble as ensemble
 
 _HOMES = {
@@ -40,6 +44,8 @@ _HOMES = {
     "MODELS": "deepstack.models.catalogue",
     "Model": "deepstack.models.entry",
     "RunConfig": "deepstack.config.run",
+    "audit_chain": "deepstack.audit.chain",
+    "audit_function": "deepstack.audit.function",
     "build": "deepstack.models.catalogue",
     "ensemble": "deepstack.studies.together",
     "evaluate": "deepstack.pipeline.evaluate",
@@ -49,10 +55,12 @@ _HOMES = {
     "gaf": "deepstack.pipeline.gaf",
     "inspect_files": "deepstack.candles.load",
     "latest_row": "deepstack.features.table",
+    "leaderboard": "deepstack.studies.leaderboard",
     "load": "deepstack.pipeline.predict",
     "load_network": "deepstack.artifact.model",
     "make_market": "deepstack.candles.synthetic",
     "make_table": "deepstack.features.table",
+    "null_certificate": "deepstack.studies.null_certificate",
     "open_artifact": "deepstack.artifact.load",
     "plan": "deepstack.pipeline.plan",
     "predict": "deepstack.pipeline.predict",
@@ -68,6 +76,8 @@ __all__ = [
     "Model",
     "RunConfig",
     "__version__",
+    "audit_chain",
+    "audit_function",
     "build",
     "ensemble",
     "evaluate",
@@ -77,10 +87,12 @@ __all__ = [
     "gaf",
     "inspect_files",
     "latest_row",
+    "leaderboard",
     "load",
     "load_network",
     "make_market",
     "make_table",
+    "null_certificate",
     "open_artifact",
     "plan",
     "predict",

@@ -48,10 +48,10 @@ def audit_function(function: Callable[[pd.DataFrame], Any], candles: Candles, ro
             early = _values(function, other, name)[:count]
             same = (early == base[:count]) | (np.isnan(early) & np.isnan(base[:count]))
             if not same.all():
-                row = int(np.flatnonzero(~same.all(axis=1))[-1])
-                lag = count - row
+                row = int(np.flatnonzero(~same.all(axis=1))[0])
+                lag = count - row  # of the earliest that moved: how far ahead it looks
                 where = f"{candles.symbol} {frame.index[row].isoformat()}"
-                how = f"moved when bars from {lag} bar{'s' * (lag > 1)} later on became {future}"
+                how = f"moved when bars {lag} bar{'s' * (lag > 1)} later became {future}"
                 return Link(name, covers, Offence(name, where, how))
     return Link(name, covers)
 

@@ -270,9 +270,9 @@ def _cuts_by_trades() -> Iterator[None]:
         times = found.labels.samples["decision_time"].dt.tz_localize(None).to_numpy("datetime64[ms]")
         return honest(replace(found, seen=replace(found.seen, bar_times=times)), interval, config, split)
 
-    from deepstack.audit import audit
+    from deepstack.audit import chain
 
-    with mock.patch.object(samples_module, "slices", by_trades), mock.patch.object(audit, "slices", by_trades):
+    with mock.patch.object(samples_module, "slices", by_trades), mock.patch.object(chain, "slices", by_trades):
         yield
 
 
@@ -339,7 +339,7 @@ def _same_bar(price: str) -> Callable[[], AbstractContextManager[Any]]:
 
     @contextmanager
     def plant() -> Iterator[None]:
-        from deepstack.audit import audit
+        from deepstack.audit import chain
         from deepstack.labels import labelled
 
         honest = labelled.label
@@ -353,7 +353,7 @@ def _same_bar(price: str) -> Callable[[], AbstractContextManager[Any]]:
                 entry[rows] = frame[price].to_numpy()[at]
             return replace(labels, samples=labels.samples.assign(entry_price=entry))
 
-        with mock.patch.object(labelled, "label", same_bar), mock.patch.object(audit, "label", same_bar):
+        with mock.patch.object(labelled, "label", same_bar), mock.patch.object(chain, "label", same_bar):
             yield
 
     return plant
@@ -380,7 +380,7 @@ def _breakout_confirmed_later() -> Iterator[None]:
 @contextmanager
 def _outcome_beyond_its_end() -> Iterator[None]:
     """A trade is given its result some bars before that was known."""
-    from deepstack.audit import audit
+    from deepstack.audit import chain
     from deepstack.labels import labelled
 
     honest = labelled.label
@@ -392,7 +392,7 @@ def _outcome_beyond_its_end() -> Iterator[None]:
         ends = np.maximum(samples["end_time"] - 3 * interval, samples["decision_time"] + interval)
         return replace(labels, samples=samples.assign(end_time=ends))
 
-    with mock.patch.object(labelled, "label", early), mock.patch.object(audit, "label", early):
+    with mock.patch.object(labelled, "label", early), mock.patch.object(chain, "label", early):
         yield
 
 
@@ -455,9 +455,9 @@ def _padded_on_both_sides() -> Iterator[None]:
 @contextmanager
 def _duplicates() -> Iterator[None]:
     """Candles joined carelessly: the last bars twice, revised values first."""
-    from deepstack.audit import audit
+    from deepstack.audit import chain
 
-    honest = audit.as_market
+    honest = chain.as_market
 
     def joined(candles: Any) -> Market:
         found = {}
@@ -467,7 +467,7 @@ def _duplicates() -> Iterator[None]:
             found[symbol] = Candles(symbol, one.interval, pd.concat([again, one.frame]).sort_index(kind="stable"))
         return found
 
-    with mock.patch.object(audit, "as_market", joined):
+    with mock.patch.object(chain, "as_market", joined):
         yield
 
 

@@ -27,6 +27,9 @@ def audit(
     data: options.Data = None,
     set_: options.Overrides = None,
     rows: Annotated[int, typer.Option("--rows", min=1, help="Rows checked one by one, over all symbols.")] = 2000,
+    link: Annotated[
+        list[str] | None, typer.Option("--link", metavar="NAME", help="Look at this link alone; repeat it for several.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the findings as JSON too.")] = None,
     repair: options.Repair = None,
 ) -> None:
@@ -52,11 +55,13 @@ def audit(
     if artifact and not data:
         raise DeepstackError("--data", expected="candles", received="none", remedy="--data PATH")
     with quiet_import():
-        from deepstack.audit.audit import audit as look
+        from deepstack.audit.chain import audit_chain
 
     with show_progress() as progress:
         market = _market(subject, settings, data, repair, progress)
-        found = look(subject if settings is None else settings, market, rows=rows, progress=progress)
+        found = audit_chain(
+            subject if settings is None else settings, market, rows=rows, links=link or (), progress=progress
+        )
     if out is not None:
         out.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
     print("\n".join(found.lines()))

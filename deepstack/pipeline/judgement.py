@@ -25,6 +25,7 @@ from deepstack.evaluation.stress import stress
 from deepstack.features.catalogue import GROUP_OF
 from deepstack.models.heads import Head
 from deepstack.models.inputs import BASE
+from deepstack.pipeline.by_regime import regimes_by_model
 from deepstack.pipeline.samples import Slices, part
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.scaled import thinned
@@ -95,7 +96,8 @@ def judge_models(
     """
     fitted, calibrations = _calibrated(models, slices, config.evaluation.calibration)
     judged = _JUDGE[config.labels.kind](fitted, slices, market, config, history, importance, progress)
-    return replace(judged, calibrations=calibrations)
+    regimes = regimes_by_model(fitted, slices, market, config, judged.report)
+    return replace(judged, calibrations=calibrations, report={**judged.report, "regimes": regimes})
 
 
 def _calibrated(

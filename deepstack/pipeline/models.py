@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from deepstack.models.catalogue import MODELS, STEP_MS
 from deepstack.models.heads import binary_head
@@ -81,7 +82,7 @@ def render(rows: Iterable[ModelRow]) -> str:
         described = _described(model.config)
         parts += [f"\n## `{name}`\n", "| option | default | meaning |", "|---|---|---|"]
         for field in dataclasses.fields(model.config):
-            parts.append(f"| `{field.name}` | `{_yaml(field.default)}` | {described.get(field.name, '')} |")
+            parts.append(f"| `{field.name}` | `{_yaml(_default(field))}` | {described.get(field.name, '')} |")
     return "\n".join(parts) + "\n"
 
 
@@ -93,6 +94,11 @@ def _described(config: type) -> dict[str, str]:
         entries = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", block, flags=re.MULTILINE)
         described |= {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
     return described
+
+
+def _default(field: dataclasses.Field[Any]) -> object:
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
 
 
 def _yaml(value: object) -> str:

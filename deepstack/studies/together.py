@@ -8,28 +8,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
 from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import RULE, diversity, prune
 from deepstack.evaluation.baselines import Predictions
-from deepstack.evaluation.moves import risk_a_trade, trades_of
 from deepstack.evaluation.plots import confusion
+from deepstack.evaluation.question import risk_share_of, trades_for
 from deepstack.evaluation.regimes import by_regime, regimes_of
 from deepstack.evaluation.report import write_report
 from deepstack.evaluation.trading import trade
+from deepstack.pipeline.by_regime import REGIME_BARS
 from deepstack.pipeline.judgement import baselines_of, judge_models
 from deepstack.pipeline.market import describe
-from deepstack.pipeline.position import lean
 from deepstack.progress import Progress, no_progress
 from deepstack.studies.members import Aligned, aligned
 from deepstack.studies.two_stage import confirmed
 
 Method = Literal["mean", "weighted", "voting", "weighted_voting", "stacking", "neural_stacking"]
 
-REGIME_BARS = 240
 TREES = ("xgboost", "gradient_boosting")
 
 
@@ -67,9 +64,13 @@ def ensemble(
     }
     judged = judge_models(models, members.slices, market, config, progress=progress)
     figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
-    regimes = {
-        output: _by_regime(members, number, output, models[output], judged.report, market)
+    stages = {
+        output: _two_stages(members, number, output, models[output], judged.report, market)
         for number, output in enumerate(models)
+    }
+    regimes = {
+        output: {**found, **{name: figures for name, (_, figures) in stages[output].items()}}
+        for output, found in judged.report["regimes"].items()
     }
     report = {
         "run": out.name,
@@ -84,10 +85,8 @@ def ensemble(
         "samples": {name: len(getattr(members.slices.split, name)) for name in ("train", "validation", "test")}
         | {"windows_across_gaps": members.slices.across_gaps},
         **judged.report,
-        "baselines": _with_two_stages(judged.report["baselines"], regimes),
-        "regimes": {
-            output: {name: figures for name, (_, figures) in found.items()} for output, found in regimes.items()
-        },
+        "baselines": _with_two_stages(judged.report["baselines"], stages),
+        "regimes": regimes,
     }
     part = out.with_name(f"{PART}{os.getpid()}-{out.name}")
     with disk_errors(out):
@@ -128,46 +127,37 @@ def _company(members: Aligned) -> dict[str, Any]:
     return {"company": found}
 
 
-def _by_regime(
-    members: Aligned,
-    number: int,
-    output: str,
-    models: dict[str, Predictions],
-    report: dict[str, Any],
-    market: Market,
+def _two_stages(
+    members: Aligned, number: int, output: str, models: dict[str, Predictions], report: dict[str, Any], market: Market
 ) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Model → (trading figures of the two stages, else empty; regime → figures), each model at its own threshold."""
+    """Name → (trading figures, regime → figures) of what trees propose and the ensemble confirms."""
     slices, config = members.slices, members.config
-    test = slices.frame(slices.split.test)
+    test, codes = slices.frame(slices.split.test), slices.labels.codes[slices.split.test, number]
     regimes = regimes_of(market, test, REGIME_BARS, slices.split.test_cut)
-    codes, blocks = slices.labels.codes[slices.split.test, number], _blocks(report, output)
-    moves = len(slices.labels.classes) == 3
-    found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-    for name, given in models.items():
-        trades = trades_of(test, output, given.test, config.labels) if moves else test
-        risk = risk_a_trade(trades, config.evaluation) if moves else config.evaluation.risk_share
-        strength, answers = np.abs(lean(given.test)), given.test.argmax(axis=1)
-        taken = strength >= blocks[name]["threshold"]
-        found[name] = {}, by_regime(regimes, codes, answers, trades, taken, market, risk)
-        if name in TREES:
-            thresholds = blocks[name]["threshold"], blocks["network"]["threshold"]
-            both = confirmed(given.test, models["network"].test, thresholds)
-            figures = by_regime(regimes, codes, answers, trades, both, market, risk)
-            found[f"two_stage_{name}"] = trade(trades, both, market, risk)[0], figures
+    blocks = _blocks(report, output)
+    found = {}
+    for name in (name for name in TREES if name in models):
+        given = models[name]
+        trades = trades_for(test, output, given.test, config.labels)
+        risk = risk_share_of(trades, config.evaluation, config.labels)
+        thresholds = blocks[name]["threshold"], blocks["network"]["threshold"]
+        both = confirmed(given.test, models["network"].test, thresholds)
+        figures = by_regime(regimes, codes, given.test.argmax(axis=1), trades, both, market, risk)
+        found[f"two_stage_{name}"] = trade(trades, both, market, risk)[0], figures
     return found
 
 
-def _with_two_stages(baselines: dict[str, Any], regimes: dict[str, Any]) -> dict[str, Any]:
+def _with_two_stages(baselines: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     """The blocks of all models, those of the two stages added, in the report's shape."""
     several = not any("auc" in block for block in baselines.values())
-    stages: dict[str, Any] = {}
-    for output, found in regimes.items():
+    added: dict[str, Any] = {}
+    for output, found in stages.items():
         for name, (block, _) in found.items():
-            if block and several:
-                stages.setdefault(name, {})[f"h{output}"] = block
-            elif block:
-                stages[name] = block
-    return baselines | stages
+            if several:
+                added.setdefault(name, {})[f"h{output}"] = block
+            else:
+                added[name] = block
+    return baselines | added
 
 
 def _blocks(report: dict[str, Any], output: str) -> dict[str, Any]:

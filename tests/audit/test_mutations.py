@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deepstack.audit.audit import audit
+from deepstack.audit.chain import audit_chain
 from deepstack.audit.features import audit_features
 from deepstack.audit.mutations import CHAIN_LEAKS, MUTATIONS, SUBJECTS, VICTIM, Mutation
 from deepstack.candles.market import Market
@@ -22,7 +22,7 @@ def test_there_are_enough_and_each_has_a_name() -> None:
 def test_a_clean_chain_raises_no_alarm(
     subject: str, config_of: Callable[..., RunConfig], audited_market: Market
 ) -> None:
-    found = audit(config_of(subject), audited_market, rows=ROWS)
+    found = audit_chain(config_of(subject), audited_market, rows=ROWS)
     assert not found.leaks, found.lines()
     assert len([link for link in found.links if not link.skipped]) >= 13
     assert "no look-ahead found" in found.summary
@@ -41,5 +41,5 @@ def test_a_leak_in_the_chain_is_found_where_it_is(
 ) -> None:
     more = ["features.max_features=2", "features.names=[]"] if "selected" in mutation.name else []
     with mutation.plant():
-        found = audit(config_of(mutation.subject, *more), audited_market, rows=ROWS)
-    assert mutation.link in {link.name for link in found.leaks}, found.lines()
+        found = audit_chain(config_of(mutation.subject, *more), audited_market, rows=ROWS, links=[mutation.link])
+    assert [link.name for link in found.leaks] == [mutation.link], found.lines()

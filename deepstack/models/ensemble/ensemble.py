@@ -14,6 +14,8 @@ from deepstack.models.inputs import BASE
 from deepstack.models.options import positive
 
 COMBINE = "combine"
+DEFAULT = ("cnn1d", "gru", "transformer_encoder")
+"""Members of an ensemble that names none."""
 
 Method = Literal["weighted", "mean", "voting", "weighted_voting", "stacking", "neural_stacking", "end_to_end"]
 KINDS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -33,8 +35,10 @@ class EnsembleConfig:
     """Options of the ensemble.
 
     Attributes:
-        cnn_models, rnn_models, transformer_models, other_models: members by name, in lists as people like to keep them;
-            a model of one bar sees the newest of the window.
+        cnn_models: members by name. With all lists empty, `cnn1d`, `gru` and `transformer_encoder`.
+        rnn_models: more of them; which list a member stands in does not matter.
+        transformer_models: more of them.
+        other_models: more of them; a model of one bar sees the newest of the window.
         classical_models: none: trees are no Keras model and stand in no SavedModel; `deepstack leaderboard` combines
             them.
         ensemble_method: how answers are combined: settled on validation after each member's own training, or, for
@@ -76,7 +80,7 @@ class EnsembleConfig:
     @property
     def models(self) -> tuple[str, ...]:
         """Every member once."""
-        return (*self.cnn_models, *self.rnn_models, *self.transformer_models, *self.other_models)
+        return (*self.cnn_models, *self.rnn_models, *self.transformer_models, *self.other_models) or DEFAULT
 
     @property
     def members(self) -> tuple[tuple[str, str], ...]:

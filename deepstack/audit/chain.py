@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from deepstack.audit.timing import audit_candles, audit_coarser, audit_windows
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.market import Candles, Market, as_market
 from deepstack.config.run import RunConfig
+from deepstack.errors import ConfigError
 from deepstack.evaluation.question import trades_for
 from deepstack.features.catalogue import choose
 from deepstack.features.table import carried_by
@@ -61,11 +62,12 @@ class Subject:
     artifact: Artifact | None
 
 
-def audit(
+def audit_chain(
     subject: RunConfig | Path | str,
     candles: Market | Candles,
     *,
     rows: int = ROWS,
+    links: Collection[str] = (),
     progress: Progress = no_progress,
 ) -> Audit:
     """Verify that nothing looks ahead, link by link, through the whole chain.
@@ -78,6 +80,7 @@ def audit(
         subject: an experiment, whose network is then built but not trained, or the folder of a finished artifact.
         candles: a market or one symbol's candles; an artifact's own, for its fitted state to be audited too.
         rows: of the stretch, over all symbols.
+        links: look at these alone, by name; none means all.
         progress: told of all long work.
 
     Returns:
@@ -91,12 +94,16 @@ def audit(
     if clock.offence:  # nothing after it could be computed
         return Audit(str(getattr(subject, "name", subject)), (clock,))
     with tempfile.TemporaryDirectory() as place, _prepared(subject, market, Path(place), progress) as found:
-        links = [clock]
-        for name, look in _links(found, market, rows, progress):
-            progress("audit", len(links), 0, name)
+        looked = [clock]
+        every = dict(_links(found, market, rows, progress))
+        _require_known(links, every)
+        for name, look in every.items():
+            if links and name not in links:
+                continue
+            progress("audit", len(looked), 0, name)
             started = time.perf_counter()
-            links.append(replace(look(), seconds=time.perf_counter() - started))
-        return Audit(found.name, tuple(links))
+            looked.append(replace(look(), seconds=time.perf_counter() - started))
+        return Audit(found.name, tuple(looked))
 
 
 def _links(subject: Subject, market: Market, rows: int, progress: Progress) -> Iterator[tuple[str, Callable[[], Link]]]:
@@ -120,6 +127,14 @@ def _links(subject: Subject, market: Market, rows: int, progress: Progress) -> I
     yield "causal layers", lambda: audit_causal_layers(served.predictor.network, config)
     yield "end to end", lambda: audit_end_to_end(served, market, labels.samples)
     yield "equity", lambda: audit_equity(market, trades, config)
+
+
+def _require_known(asked: Collection[str], known: Collection[str]) -> None:
+    for name in asked:
+        if name not in known and name != "candles":
+            raise ConfigError(
+                "links", expected=f"some of candles, {', '.join(known)}", received=repr(name), remedy="one of these"
+            )
 
 
 @contextmanager
