@@ -86,7 +86,7 @@ class UntilSolved(keras.callbacks.Callback):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    models = [name for name, entry in catalogue.MODELS.items() if entry.sees != "bar"]
+    models = list(MADE_FOR)
     parser.add_argument("--models", default=",".join(models))
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--anew", action="store_true", help="measure again what is known")

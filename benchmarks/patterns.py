@@ -5,7 +5,7 @@ many of every pattern as of its rarest; train, validation and test follow each o
 network is `gaf_resnet18` on the candles of the last bars, trained by the product's own loop. Recognising a pattern is
 not predicting a price: the answer lies in the window itself, and nothing here says that a pattern is worth trading.
 
-About 25 minutes on 2 cores: `python benchmarks/patterns.py [--data FILE] [--seeds 1,2,3]`; a seed that is done is kept
+About 45 minutes on 2 cores: `python benchmarks/patterns.py [--data FILE] [--seeds 1,2,3]`; a seed that is done is kept
 in results/patterns.json and not done again unless `--anew`.
 """
 
@@ -66,8 +66,8 @@ CONFIG = TrainingConfig(
     weight_decay=1e-4,
     schedule=ScheduleConfig(warmup_share=0.05, final_share=0.01),
     batch_size=64,
-    epochs=4,
-    early_stopping_epochs=4,
+    epochs=7,
+    early_stopping_epochs=7,
     strategy="none",
     precision="mixed_bfloat16",
 )
