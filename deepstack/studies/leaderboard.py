@@ -26,10 +26,8 @@ from deepstack.studies.backends import Backend, in_parallel
 from deepstack.studies.board import SCORES, TRADED, Fit, Standing, Tested, standing
 from deepstack.studies.common import ENSEMBLES, Common, common
 from deepstack.studies.fits import Job, closes, fit_job
+from deepstack.studies.members import unused_labels
 from deepstack.studies.page import write_board
-
-SHARED = ("labels", "split", "data")
-"""Rooms of the config that all models of a leaderboard must have alike: what is asked, and of which candles."""
 
 
 def leaderboard(
@@ -169,9 +167,15 @@ def _require_belonging(configs: Sequence[RunConfig]) -> None:
         if taken:
             raise ConfigError("name", expected="another name a model", received=repr(name), remedy="renaming one")
     first = configs[0]
+    # What is asked and of which candles must be alike; what a kind of label or of data does not read need not be.
+    unread = {
+        "labels": unused_labels(first),
+        "split": {"train", "validation"},
+        "data": {"synthetic"} if first.data.paths else set(),
+    }
     for config in configs[1:]:
-        for room in SHARED:
-            ours, theirs = (getattr(one, room).model_dump(mode="json") for one in (first, config))
+        for room, unused in unread.items():
+            ours, theirs = (getattr(one, room).model_dump(mode="json", exclude=unused) for one in (first, config))
             for key, value in ours.items():
                 if theirs[key] != value:
                     raise ConfigError(

@@ -130,10 +130,14 @@ def _require_belonging(artifact: Artifact, first: Artifact, market: Market) -> N
 
 def _asked(config: RunConfig, first: RunConfig) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Room, its keys, and those of the first member: what decides which samples are asked, and when."""
-    unused = {"breakout": {"horizons"}, "horizons": BREAKOUT_KEYS}[first.labels.kind]
-    labels = [one.labels.model_dump(mode="json", exclude=unused) for one in (config, first)]
+    labels = [one.labels.model_dump(mode="json", exclude=unused_labels(first)) for one in (config, first)]
     split = [one.split.model_dump(mode="json") for one in (config, first)]
     return [("labels", labels[0], labels[1]), ("split", split[0], split[1])]
+
+
+def unused_labels(config: RunConfig) -> set[str]:
+    """Keys of `labels` that the kind of label does not read."""
+    return {"breakout": {"horizons"}, "horizons": BREAKOUT_KEYS}[config.labels.kind]
 
 
 def _require_same_cuts(artifact: Artifact, cuts: Cuts, first: Split) -> None:
