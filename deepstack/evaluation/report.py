@@ -97,6 +97,7 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
             for name in ("trials", "epochs", "train_samples_per_s", "peak_rss_mb")
             if report.get(name) is not None
         },
+        company=report.get("ensemble", {}).get("company", {}),
         deflated=deflated,
         stressed=_stressed(report.get("stress") or {}),
         deflated_rows=_deflated_rows(list(deflated.values())),

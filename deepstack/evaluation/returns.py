@@ -38,11 +38,3 @@ def daily_returns(equity: Equity) -> DailyReturns:
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.where(before > 0.0, value / before - 1.0, 0.0)
     return DailyReturns(pd.DatetimeIndex(value.index), returns)
-
-
-def join(parts: list[DailyReturns]) -> DailyReturns:
-    """Returns of stretches that follow each other, the days between them 0, a day in two of them compounded."""
-    whole = pd.concat([pd.Series(part.values, part.days) for part in parts])
-    growth = (1.0 + whole).groupby(level=0).prod()
-    days = pd.date_range(growth.index[0], growth.index[-1], freq="D")
-    return DailyReturns(days, growth.reindex(days, fill_value=1.0).to_numpy() - 1.0)

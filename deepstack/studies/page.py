@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,13 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
         f"{len(found['data']['symbols'])} symbols; best AUC: {best}; best baseline by validation: "
         f"{found['best_baseline']}."
     ]
+    left_out = Counter(
+        name for fit in found["samples"]["fits"] for each in fit["dropped_from_ensembles"] for name in each
+    )
+    if left_out:
+        fits = len(found["samples"]["fits"]) * len(found["snooping"])
+        names = ", ".join(f"{name} in {count} of {fits}" for name, count in left_out.most_common())
+        lines.append(f"Left out of the ensembles, by the rule that the equal mean is better without: {names}.")
     for output, tests in found["snooping"].items():
         where = "" if output == "won" else f" ({output})"
         lines.append(

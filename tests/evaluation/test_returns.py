@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from deepstack.evaluation.equity import Equity
-from deepstack.evaluation.returns import DailyReturns, daily_returns, join
+from deepstack.evaluation.returns import DailyReturns, daily_returns
 
 
 def equity(start: str, interval: str, values: list[float]) -> Equity:
@@ -28,11 +28,7 @@ def test_bars_longer_than_a_day_and_ruin() -> None:
     np.testing.assert_allclose(found.values, [0.0, 0.0, 1.0, 0.0, -1.0, 0.0, 0.0])
 
 
-def test_stretches_are_joined_and_other_days_read_as_nothing() -> None:
-    one, two = (
-        DailyReturns(pd.date_range(first, periods=2, freq="D", tz="UTC"), np.array([0.1, 0.2]))
-        for first in ("2024-01-01", "2024-01-02")
-    )
-    joined = join([one, two])
-    np.testing.assert_allclose(joined.values, [0.1, 1.2 * 1.1 - 1.0, 0.2])
-    np.testing.assert_allclose(one.on(joined.days), [0.1, 0.2, 0.0])
+def test_other_days_read_as_nothing() -> None:
+    one = DailyReturns(pd.date_range("2024-01-01", periods=2, freq="D", tz="UTC"), np.array([0.1, 0.2]))
+    days = pd.date_range("2023-12-31", periods=4, freq="D", tz="UTC")
+    np.testing.assert_allclose(one.on(days), [0.0, 0.1, 0.2, 0.0])
