@@ -15,7 +15,7 @@ from deepstack.artifact.load import Artifact
 from deepstack.artifact.manifest import MANIFEST, Manifest
 from deepstack.audit.features import audit_features
 from deepstack.audit.findings import Audit, Link
-from deepstack.audit.fitted import audit_fitted, audit_out_of_fold, audit_scalers, audit_threshold
+from deepstack.audit.fitted import audit_artifact, audit_fitted, audit_out_of_fold, audit_scalers, audit_threshold
 from deepstack.audit.futures import window
 from deepstack.audit.labels import audit_decisions, audit_equity, audit_labels, audit_split
 from deepstack.audit.network import Served, audit_causal_layers, audit_end_to_end, audit_rows, unscaled_inputs
@@ -51,7 +51,7 @@ class Subject:
         parts: samples of these candles, split and scaled as the config says.
         served: the model in both forms, untrained for a config: what may be seen does not depend on its weights.
         features: names to audit.
-        artifact: a finished one whose fitted state belongs to these candles.
+        own: of an artifact, whether it was trained on these candles; None for a config.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Subject:
     parts: Slices
     served: Served
     features: tuple[str, ...]
-    artifact: Artifact | None
+    own: bool | None
 
 
 def audit_chain(
@@ -119,7 +119,10 @@ def _links(subject: Subject, market: Market, rows: int, progress: Progress) -> I
     yield "decisions asked", lambda: audit_decisions(market, config.labels, rows)
     yield "labels and fills", lambda: audit_labels(market, labels, config.labels)
     yield "split", lambda: audit_split(parts.labels, parts.split, config.split.embargo_bars * interval)
-    yield "scalers", lambda: audit_scalers(market, config, parts, subject.artifact)
+    yield "scalers", lambda: audit_scalers(market, config, parts)
+    if subject.own is not None:
+        own = subject.own
+        yield "artifact's fitted state", lambda: audit_artifact(parts, served.predictor, own=own)
     yield "fitted state", lambda: audit_fitted(market, config, parts)
     yield "calibration and stacking", lambda: audit_out_of_fold(parts)
     yield "threshold", lambda: audit_threshold(market, parts, config)
@@ -149,7 +152,7 @@ def _prepared(subject: RunConfig | Path | str, market: Market, place: Path, prog
     parts = _parts(artifact.config, market, progress)
     config = artifact.config
     served = Served(predictor, artifact.folder / "serving" / config.name / "1")
-    yield Subject(artifact.folder.name, config, parts, served, artifact.features, artifact if own else None)
+    yield Subject(artifact.folder.name, config, parts, served, artifact.features, own)
 
 
 def _parts(config: RunConfig, market: Market, progress: Progress) -> Slices:

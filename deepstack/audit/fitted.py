@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepstack.artifact.load import Artifact
+from deepstack.artifact.model import class_probabilities
 from deepstack.audit.findings import Link, Offence
 from deepstack.audit.futures import noise
 from deepstack.candles.market import Market
@@ -15,14 +15,18 @@ from deepstack.ensembles import combine as combine_module
 from deepstack.errors import DataError
 from deepstack.evaluation import calibrate as calibrate_module
 from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.calibrate import calibrated
 from deepstack.evaluation.out_of_fold import FOLDS, purged_folds
+from deepstack.evaluation.question import strength, trades_for
+from deepstack.evaluation.threshold import choose_threshold
 from deepstack.features.scale import fit_scaler
 from deepstack.labels.labelled import Labels
 from deepstack.models import catalogue
 from deepstack.models.inputs import WHEN
 from deepstack.pipeline import judgement
 from deepstack.pipeline import samples as samples_module
-from deepstack.pipeline.samples import Slices
+from deepstack.pipeline.predict import Predictor
+from deepstack.pipeline.samples import Slices, part
 from deepstack.samples.scaled import seen_rows
 
 
@@ -63,15 +67,54 @@ def audit_fitted(market: Market, config: RunConfig, parts: Slices) -> Link:
         return Link(name, "", skipped=f"another future has no usable test slice ({error.where})")
     before, after = state_of(parts), state_of(other)
     covers = f"{len(before)} fitted values, bars after {last.isoformat()} replaced"
-    for (what, ours), (_, theirs) in zip(before, after, strict=False):
+    for (what, ours), (_, theirs) in zip(before, after, strict=True):
         if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
             how = f"moved with bars after {last.isoformat()}, where all of its labels had ended"
             return Link(name, covers, Offence(what, "training", how))
     return Link(name, covers)
 
 
-def audit_scalers(market: Market, config: RunConfig, parts: Slices, artifact: Artifact | None) -> Link:
-    """Every scaler is what the rows that training samples see give, and an artifact's is the same."""
+def audit_artifact(parts: Slices, predictor: Predictor, *, own: bool) -> Link:
+    """An artifact's scalers, priors, calibrations and thresholds are what its candles give: bit by bit, or in rounding.
+
+    Args:
+        parts: the samples of the candles, fitted anew.
+        predictor: the artifact.
+        own: whether these are the candles it was trained on.
+    """
+    name, artifact = "artifact's fitted state", predictor.artifact
+    if not own:
+        return Link(name, "", skipped="fitted on other candles; give it those to check it")
+    if parts.names != artifact.features:
+        return Link(name, "", Offence("features", "the artifact", "not those that its candles select"))
+    for key, scaler in parts.scalers.items():
+        for ours, theirs in zip(bounds_of(scaler), bounds_of(artifact.scalers[key]), strict=True):
+            if not np.array_equal(ours, theirs):
+                column = parts.names[int(np.flatnonzero(ours != theirs)[0])]
+                return Link(name, "", Offence(f"scaler of {key}", column, "not that of the training rows"))
+    priors = parts.priors if parts.priors is None else parts.priors.tolist()
+    if priors != artifact.manifest.data["priors"]:
+        return Link(name, "", Offence("priors", "the artifact", "not those of the training samples"))
+    covers = f"{len(parts.scalers)} scalers, priors"
+    if artifact.config.model.name == "ensemble":
+        return Link(name, f"{covers}; an ensemble's threshold was chosen out of fold and is not made again")
+    rows = parts.split.validation
+    given = class_probabilities(predictor.network, predictor.head, part(parts.inputs, rows), parts.priors)
+    config, times = artifact.config, parts.frame(rows)
+    for k, output in enumerate(parts.labels.outputs):
+        codes = parts.labels.codes[rows, k]
+        said = Predictions(given[:, k], given[:, k])
+        said, _ = calibrated(config.evaluation.calibration, said, codes, times)
+        worth = trades_for(times, output, said.validation, config.labels)["net_r"].to_numpy(np.float64)
+        wanted = choose_threshold(strength(said.validation), worth, config.evaluation.min_coverage).value
+        if abs(wanted - artifact.thresholds[k]) > 1e-5:
+            how = f"{artifact.thresholds[k]:.6f}, but validation alone gives {wanted:.6f}"
+            return Link(name, covers, Offence("threshold", output, how))
+    return Link(name, f"{covers}, {len(parts.labels.outputs)} thresholds from {len(rows):,} validation samples")
+
+
+def audit_scalers(market: Market, config: RunConfig, parts: Slices) -> Link:
+    """Every scaler is what the rows that training samples see give."""
     name = "scalers"
     seen = samples_module.find(market, config, catalogue.find(config.model.name)).seen
     columns = [seen.names.index(feature) for feature in parts.names]
@@ -80,14 +123,12 @@ def audit_scalers(market: Market, config: RunConfig, parts: Slices, artifact: Ar
         if key == WHEN or key not in parts.scalers:
             continue
         wanted = bounds_of(fit_scaler(seen_rows(values, parts.split.train)[:, columns], config.features))
-        others = {"the run's": parts.scalers[key]} | ({"the artifact's": artifact.scalers[key]} if artifact else {})
-        for owner, scaler in others.items():
-            count += 1
-            for ours, theirs in zip(wanted, bounds_of(scaler), strict=True):
-                if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
-                    column = int(np.flatnonzero(ours != theirs)[0]) if ours.shape == theirs.shape else 0
-                    how = f"{owner} statistics are not those of the training rows"
-                    return Link(name, f"{count} scalers", Offence(f"scaler of {key}", parts.names[column], how))
+        count += 1
+        for ours, theirs in zip(wanted, bounds_of(parts.scalers[key]), strict=True):
+            if not np.array_equal(ours, theirs):
+                column = int(np.flatnonzero(ours != theirs)[0])
+                how = "its statistics are not those of the training rows"
+                return Link(name, f"{count} scalers", Offence(f"scaler of {key}", parts.names[column], how))
     if not count:
         return Link(name, "", skipped="the model scales every window by itself")
     return Link(name, f"{count} scalers of {len(parts.names)} features on {len(parts.split.train):,} training samples")

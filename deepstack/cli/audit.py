@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepstack.artifact.atomic import write_atomic
 from deepstack.cli import market as candles
 from deepstack.cli import options
 from deepstack.cli.output import check_output
@@ -63,7 +64,8 @@ def audit(
             subject if settings is None else settings, market, rows=rows, links=link or (), progress=progress
         )
     if out is not None:
-        out.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(asdict(found), indent=2) + "\n"
+        write_atomic(out, lambda part: part.write_text(text, encoding="utf-8"))
     print("\n".join(found.lines()))
     if found.leaks:
         raise typer.Exit(1)

@@ -47,11 +47,18 @@ def leaderboard(
       deepstack leaderboard configs/gru.yaml --set training.epochs=2 --workers 4 --backend dask --out boards/gru
     """
     settings = [read_config(path, set_ or (), data or ()) for path in configs]
+    if scheme == "combinatorial" and test_groups > groups - 2:
+        raise DeepstackError(
+            f"--test-groups {test_groups}",
+            expected=f"at most {groups - 2} of {groups} groups, one to train and one to validate on",
+            received=str(test_groups),
+            remedy="more --groups",
+        )
     spec = FoldsConfig(scheme=scheme, count=folds, groups=groups, test_groups=test_groups)
     check_folder(out)
     with quiet_import():
         from deepstack.studies.leaderboard import leaderboard as run_leaderboard
-        from deepstack.studies.page import markdown_lines, summary_lines
+        from deepstack.studies.page import NOTE, markdown_lines, summary_lines
 
     with show_progress() as progress:
         found = run_leaderboard(
@@ -63,7 +70,7 @@ def leaderboard(
             backend=backend,
             progress=progress,
         )
-    print("\n".join([*summary_lines(found), "", *markdown_lines(found)]))
+    print("\n".join([*summary_lines(found), "", *markdown_lines(found), "", NOTE]))
     print(f"leaderboard: {out / 'leaderboard.html'}")
 
 

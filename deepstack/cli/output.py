@@ -42,14 +42,16 @@ def check_folder(path: Path) -> None:
     """Refuse, before any work is done, a folder that could not be made or written to at the end of it.
 
     Raises:
-        DeepstackError: a file stands there, or the folder around it is missing or may not be written to.
+        DeepstackError: a file stands there or on the way, or the nearest folder around it may not be written to.
     """
-    place = path if path.exists() else path.absolute().parent
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise DeepstackError(
             f"--out {path}",
             expected="a folder you may write to, or a new one in such a folder",
-            received=f"{place}, {'a file' if place.is_file() else 'read-only' if place.exists() else 'missing'}",
+            received=f"{place}, {'a file' if place.is_file() else 'read-only'}",
             remedy="another place",
         )
 

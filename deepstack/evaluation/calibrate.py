@@ -26,7 +26,8 @@ def calibrated(
 
     Returns:
         The predictions: on test by what was fitted on all of validation, on validation each purged fold by what was
-        fitted on the others, so that a threshold chosen there is not chosen on memorised outcomes. And the calibration.
+        fitted on the others, so that a threshold chosen there is not chosen on memorised outcomes; a fold whose others
+        lack a class stays as it was. And the calibration.
     """
     if method == "none":
         return predictions, Calibration()

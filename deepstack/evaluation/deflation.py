@@ -12,6 +12,8 @@ from deepstack.evaluation.sharpe import deflated_sharpe, probabilistic_sharpe, s
 
 MOST_COLUMNS = 500
 """Strategies compared for overfitting at most, the newest."""
+LEAST_SHARE = 0.9
+"""Of the days that another strategy must have traded through to be compared."""
 DAYS_A_YEAR = 365
 
 
@@ -35,8 +37,12 @@ def deflation(
     met = [trial for trial in trials if trial.overlaps(symbols, returns.days)]
     sharpes = np.array([sharpe_ratio(trial.returns.values) for trial in met])
     choices = sum(trial.choices for trial in met)
-    columns = np.array([trial.returns.on(returns.days) for trial in met[-MOST_COLUMNS:]]).T
-    overfitted = backtest_overfitting(columns) if len(met) > 1 else None
+    shared = [trial.returns.on(returns.days) for trial in met if _covers(trial.returns, returns)]
+    compared = [
+        returns.values,
+        *(one for one in shared[-MOST_COLUMNS:] if not np.allclose(one, returns.values, atol=1e-8)),
+    ]
+    overfitted = backtest_overfitting(np.array(compared).T) if len(compared) > 1 else None
     year = np.sqrt(DAYS_A_YEAR)
     interval = sharpe_interval(returns.values, resamples, seed)
     return {
@@ -48,3 +54,7 @@ def deflation(
         "deflated_sharpe": deflated_sharpe(returns.values, sharpes, choices),
         "overfitting": None if overfitted is None else overfitted.probability,
     }
+
+
+def _covers(other: DailyReturns, returns: DailyReturns) -> bool:
+    return len(other.days.intersection(returns.days)) >= LEAST_SHARE * len(returns.days)

@@ -18,6 +18,9 @@ from deepstack.evaluation.threshold import Threshold, choose_threshold
 from deepstack.evaluation.verdict import UNKNOWN, Findings, short_verdict, summary, verdict
 from deepstack.progress import Progress, no_progress
 
+EVERYTHING = "following all of its own directions"
+"""What the trades beyond a threshold are compared with."""
+
 
 @dataclass(frozen=True, eq=False)
 class Asked:
@@ -137,14 +140,16 @@ def _judge_horizon(
         "against_taking_all": {"expectancy_r": asdict(earning)},
     }
     if best is None:
-        found = Findings.of(best, blocks, UNKNOWN, earning)
+        found = Findings.of(best, blocks, UNKNOWN, earning, EVERYTHING)
         return HorizonJudgement(thresholds, best, found, blocks, comparison, returns)
     first, second = (macro_auc_of(test[1], models[name].test) for name in ("network", best))
     auc = difference(first, second, trades["network"], resamples, seed)
     first, second = (mean_over(class_log_losses(test[1], models[name].test)) for name in ("network", best))
     loss = difference(first, second, trades["network"], resamples, seed)
     comparison["against_best"] = {"auc": asdict(auc), "log_loss": asdict(loss)}
-    return HorizonJudgement(thresholds, best, Findings.of(best, blocks, auc, earning), blocks, comparison, returns)
+    return HorizonJudgement(
+        thresholds, best, Findings.of(best, blocks, auc, earning, EVERYTHING), blocks, comparison, returns
+    )
 
 
 def _best_on_validation(models: Mapping[str, Predictions], codes: np.ndarray) -> str | None:

@@ -21,6 +21,8 @@ from deepstack.errors import DataError
 from deepstack.evaluation.returns import DailyReturns
 
 LEDGER = "ledger.jsonl"
+CUT_OFF = '{"kind": "'
+"""How a trial's line begins."""
 DIGITS = 9
 
 
@@ -83,9 +85,11 @@ class Ledger:
             known = {trial.id for trial in self.trials()}
             new = {trial.id: trial for trial in trials if trial.id not in known}
             text = "".join(json.dumps(_tree(trial)) + "\n" for trial in new.values())
+            lines = self._lines()
             with self.path.open("ab") as file:
-                file.truncate(self._whole())  # a line cut off by a kill is gone, or the next would be joined to it
-                file.write(text.encode())
+                # A line cut off by a kill is gone, or the next would be joined to it.
+                file.truncate(len("".join(lines).encode()))
+                file.write(("\n" if lines and not lines[-1].endswith("\n") else "").encode() + text.encode())
 
     def trials(self) -> list[Trial]:
         """All of them, each once.
@@ -93,26 +97,37 @@ class Ledger:
         Raises:
             DataError: names the line that is none of a ledger's; one cut off at the end by a kill is passed over.
         """
-        if not self.path.exists():
-            return []
-        lines = self.path.read_bytes()[: self._whole()].decode(errors="replace").splitlines()
-        found = (self._trial(number, line) for number, line in enumerate(lines, 1))
+        found = (self._trial(number, line) for number, line in enumerate(self._lines(), 1))
         return list({trial.id: trial for trial in found}.values())
 
-    def _whole(self) -> int:
-        """Bytes up to the end of the last whole line."""
-        return self.path.read_bytes().rfind(b"\n") + 1
+    def _lines(self) -> list[str]:
+        """Every line with its end, but for a last one that a kill has cut off: the beginning of a trial and no more."""
+        if not self.path.exists():
+            return []
+        lines = self.path.read_bytes().decode(errors="replace").splitlines(keepends=True)
+        if lines and not lines[-1].endswith("\n") and CUT_OFF.startswith(lines[-1][: len(CUT_OFF)]):
+            try:
+                json.loads(lines[-1])
+            except ValueError:
+                return lines[:-1]
+        return lines
 
     def _trial(self, number: int, line: str) -> Trial:
         try:
             tree = json.loads(line)
-            days = pd.date_range(tree["first_day"], periods=len(tree["returns"]), freq="D", tz="UTC")
-            returns = DailyReturns(days, np.array(tree["returns"], np.float64))
-            if not len(days) or not np.isfinite(returns.values).all():
+            symbols, choices, values = tree["symbols"], tree["choices"], tree["returns"]
+            texts = [tree[key] for key in ("kind", "name", "run", "first_day")]
+            if not isinstance(symbols, list) or not all(isinstance(text, str) for text in (*symbols, *texts)):
+                raise ValueError("names that are none")
+            if type(choices) is not int or choices < 1 or not isinstance(values, list):
+                raise ValueError("choices or returns that are none")
+            returns = np.array(values, np.float64)
+            if returns.ndim != 1 or not len(returns) or not np.isfinite(returns).all():
                 raise ValueError("returns that are none")
-            kind, name, run = (str(tree[key]) for key in ("kind", "name", "run"))
-            return Trial(kind, name, run, tuple(tree["symbols"]), returns, int(tree["choices"]))
-        except (ValueError, KeyError, TypeError) as error:
+            days = pd.date_range(texts[3], periods=len(returns), freq="D", tz="UTC")
+            kind, name, run, _ = texts
+            return Trial(kind, name, run, tuple(symbols), DailyReturns(days, returns), choices)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"{self.path}:{number}",
                 expected="a trial as deepstack writes them",

@@ -82,7 +82,9 @@ def by_regime(
             found[f"{column} {name}"] = {
                 "samples": int(inside.sum()),
                 "accuracy": float((codes == answers)[inside].mean()) if inside.any() else None,
-                "confusion": confusion_matrix(codes[inside], answers[inside], labels=classes).tolist(),
+                "confusion": confusion_matrix(codes[inside], answers[inside], labels=classes).tolist()
+                if inside.any()
+                else np.zeros((len(classes), len(classes)), int).tolist(),
                 "trades_taken": int(chosen.sum()),
                 "win_rate": outcome.get("win_rate"),
                 "expectancy_r": outcome.get("expectancy_r"),

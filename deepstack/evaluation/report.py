@@ -17,6 +17,8 @@ from deepstack.evaluation.regimes import regime_table
 from deepstack.evaluation.table import by_output, comparison_rows
 
 SCHEMA_VERSION = 1
+MOST_COLUMNS = 6
+"""Models in a table by regime; report.json has all."""
 
 
 def write_report(folder: Path, report: Mapping[str, Any], figures: Mapping[str, Figure]) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
         tables=[
             {
                 "title": output[1:],
-                "models": [name.replace("_", " ") for name in blocks],
+                "models": [_shown(name, report) for name in blocks],
                 "rows": comparison_rows(blocks),
                 "network": blocks["network"],
                 "comparison": comparison.get(output, {}) if output else comparison,
@@ -102,9 +104,18 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
         stressed=_stressed(report.get("stress") or {}),
         deflated_rows=_deflated_rows(list(deflated.values())),
         config=json.dumps(report.get("config", {}), indent=2),
-        regimes=[regime_table(output, models) for output, models in report.get("regimes", {}).items()],
+        regimes=[
+            regime_table(output, {_shown(name, report): models[name] for name in list(models)[:MOST_COLUMNS]})
+            for output, models in report.get("regimes", {}).items()
+        ],
+        subject=report.get("subject", "network"),
         images={name: base64.b64encode(image).decode("ascii") for name, image in images.items()},
     )
+
+
+def _shown(name: str, report: Mapping[str, Any]) -> str:
+    """A model as readers know it; what is judged may be an ensemble."""
+    return str(report.get("subject", name)) if name == "network" else name.replace("_", " ")
 
 
 def _deflated(found: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

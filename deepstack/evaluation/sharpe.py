@@ -20,7 +20,8 @@ LEAST_RETURNS = 20
 def sharpe_ratio(returns: np.ndarray) -> float:
     """Mean over standard deviation (n − 1) of returns, float64 [n]; NaN without spread."""
     spread = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
-    return float(np.mean(returns)) / spread if spread > 0.0 else math.nan
+    # What is left of equal returns is rounding.
+    return float(np.mean(returns)) / spread if spread > 1e-12 * float(np.abs(returns).max(initial=0.0)) else math.nan
 
 
 def probabilistic_sharpe(returns: np.ndarray, benchmark: float = 0.0) -> float:

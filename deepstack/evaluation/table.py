@@ -110,6 +110,7 @@ def markdown_lines(report: Mapping[str, Any]) -> list[str]:
     """
     lines = [report["verdict"]]
     for output, blocks in by_output(report).items():
+        blocks = {report.get("subject", name) if name == "network" else name: one for name, one in blocks.items()}
         lines += ["", *_markdown_table(f"test slice, {output[1:]}" if output else "test slice", blocks)]
     return lines
 

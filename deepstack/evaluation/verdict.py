@@ -22,6 +22,7 @@ class Findings:
         auc_of_both: AUC of the network and of that baseline.
         own_r, own_ci95: net R a trade of the trades the network takes, and its interval; None when unknown.
         more_than_all: net R a trade, trades taken by the network minus all trades.
+        everything: what those all trades are called.
     """
 
     baseline: str | None
@@ -30,15 +31,22 @@ class Findings:
     own_r: float | None
     own_ci95: Interval
     more_than_all: Difference
+    everything: str = "taking all"
 
     @classmethod
     def of(
-        cls, baseline: str | None, blocks: Mapping[str, Mapping[str, Any]], auc: Difference, more_than_all: Difference
+        cls,
+        baseline: str | None,
+        blocks: Mapping[str, Mapping[str, Any]],
+        auc: Difference,
+        more_than_all: Difference,
+        everything: str = "taking all",
     ) -> "Findings":
         """Findings of the blocks of figures, by model, and of the two differences."""
         network = blocks["network"]
         both = network["auc"], None if baseline is None else blocks[baseline]["auc"]
-        return cls(baseline, auc, both, network["expectancy_r"], network["expectancy_r_ci95"], more_than_all)
+        own = network["expectancy_r"], network["expectancy_r_ci95"]
+        return cls(baseline, auc, both, *own, more_than_all, everything)
 
     @property
     def rival(self) -> str:
@@ -46,7 +54,7 @@ class Findings:
         if self.baseline in (None, "take_all"):
             return "chance ranking"
         assert self.baseline is not None
-        return f"the best baseline ({self.baseline.replace('_', ' ')})"
+        return f"the best baseline on validation ({self.baseline.replace('_', ' ')})"
 
 
 def verdict(found: Findings) -> str:
@@ -104,7 +112,7 @@ def _earning(found: Findings) -> str:
     more = found.more_than_all
     if more.estimate is None:
         return own
-    return f"{own}, {_claim(more.ci95)} taking all: {more.estimate:+.3f} R a trade{_long(more.ci95)}"
+    return f"{own}, {_claim(more.ci95)} {found.everything}: difference {more.estimate:+.3f} R a trade{_long(more.ci95)}"
 
 
 def _own(found: Findings, lose: str, earn: str, are: str) -> str:

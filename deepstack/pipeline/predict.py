@@ -156,6 +156,11 @@ class Predictor:
             for name, values in inputs.items()
         }
 
+    def uncalibrated(self, inputs: Inputs) -> np.ndarray:
+        """Class probabilities of scaled inputs, corrected alone: of validation, without what was fitted there."""
+        offset = self.head.prior_offset(self.artifact.priors)
+        return np.array(self.head.probabilities(self._raw(inputs).astype(np.float64), offset))
+
     def probabilities(self, inputs: Inputs) -> np.ndarray:
         """Class probabilities of scaled inputs, corrected and calibrated: float64 [samples, outputs, classes]."""
         return self._decoded(self._raw(inputs))

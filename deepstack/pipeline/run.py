@@ -48,6 +48,7 @@ def run(
     check(config)
     entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
     strategy = make_strategy(config.training.strategy)  # before any other TensorFlow operation
+    Ledger(out / LEDGER).trials()  # one that cannot be read is told before any work
     name = f"{config.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     workspace, folder, resumed = open_for_all(strategy, out, name, config, resume=resume)
 

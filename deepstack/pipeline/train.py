@@ -11,7 +11,7 @@ from deepstack.models.heads import head_of
 from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
 from deepstack.pipeline.samples import Slices
-from deepstack.pipeline.train_members import apart, train_members
+from deepstack.pipeline.train_members import apart, require_cycles, train_members
 from deepstack.pipeline.train_network import train_network
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.augment import make_augment
@@ -29,6 +29,7 @@ def check(config: RunConfig) -> None:
     options: Any = read_options(entry.config, config.model.options)
     if isinstance(options, EnsembleConfig):
         require_members(options, head)
+        require_cycles(options, config.training)
     if entry.pretrained is not None:
         entry.pretrained({BASE: (1, 1)}, options)  # a missing file is told before any work
     if entry.scales_windows and not config.features.names:

@@ -1,10 +1,12 @@
 """An ensemble: every member trained by itself, then settled on validation how they answer as one."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -17,7 +19,7 @@ from deepstack.config.training import TrainingConfig
 from deepstack.ensembles.combine import METHODS, out_of_fold
 from deepstack.ensembles.combiner import Combiner
 from deepstack.ensembles.members import RULE, Pruned, diversity, prune
-from deepstack.errors import ConfigError
+from deepstack.errors import ArtifactError, ConfigError
 from deepstack.models import catalogue
 from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig
 from deepstack.models.heads import Head, head_of
@@ -30,6 +32,18 @@ from deepstack.samples.windows import Windows
 from deepstack.training.fit import FitResult
 
 FOLDER = "members"
+FACTS = (
+    "steps",
+    "epochs",
+    "batch_size",
+    "replicas",
+    "precision",
+    "first_step_s",
+    "train_s",
+    "samples_per_s",
+    "stopped_early",
+)
+"""Of a member's training, kept beside its weights."""
 NOWHERE = -1e4
 """Logit of a share of exactly 0."""
 GEOMETRIC_RATE = 0.5
@@ -63,6 +77,7 @@ def train_members(
         ConfigError: more copies by cycles than there are epochs.
     """
     options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
+    require_cycles(options, config.training)
     head = head_of(config.labels, config.model)
     network = builder(config, parts)()
     results: list[FitResult] = []
@@ -103,7 +118,9 @@ def _copies(
     """Weights of every copy of one member."""
     files = {name: folder / f"{name}.npz" for name in names}
     if resume and all(file.exists() for file in files.values()):
-        return {name: _read(file) for name, file in files.items()}
+        known = {name: _read(file) for name, file in files.items()}
+        results += [fitted for _, fitted in known.values()]
+        return {name: weights for name, (weights, _) in known.items()}
     folder.mkdir(parents=True, exist_ok=True)
     seen = _seen(model, parts)
     own = ModelConfig(name=model, head=config.model.head, options=options.options.get(model, {}))
@@ -112,12 +129,14 @@ def _copies(
     if options.copies_by == "seeds":
         for k, name in enumerate(names):
             if resume and files[name].exists():
-                found.append(_read(files[name]))
+                weights, known_fit = _read(files[name])
+                found.append(weights)
+                results.append(known_fit)
                 continue
             seeded = config.model_copy(update={"seed": (config.seed + 1000 * k) % 2**31})
             results.append(_fit(seeded, seen, folder / name, resume, progress))
             found.append(results[-1].model.get_weights())
-            _write(files[name], found[-1])
+            _write(files[name], found[-1], results[-1])
     else:
         start = None
         training = config.training
@@ -132,7 +151,7 @@ def _copies(
         results.append(_fit(cycling, seen, folder / f"{model}_cycles", False, progress, [kept], start))
         found = list(kept.weights[: len(names)])
         for name, values in zip(names, found, strict=True):
-            _write(files[name], values)
+            _write(files[name], values, results[-1])
     return dict(zip(names, found, strict=True))
 
 
@@ -169,16 +188,24 @@ class _EndOfCycle(keras.callbacks.Callback):
             self.weights.append(self.model.get_weights())
 
 
+def require_cycles(options: EnsembleConfig, training: TrainingConfig) -> None:
+    """Refuse snapshots of more cycles than there are epochs.
+
+    Raises:
+        ConfigError: says how many epochs it takes.
+    """
+    if options.copies_by == "snapshots" and training.epochs < options.copies:
+        raise ConfigError(
+            "training.epochs",
+            expected=f"{options.copies} or more, one a copy",
+            received=str(training.epochs),
+            remedy=f"training.epochs={options.copies}",
+        )
+
+
 def _cycles(training: TrainingConfig, copies: int) -> TrainingConfig:
     """Equal cosine cycles, one a copy, none of them cut short."""
     period = training.epochs // copies
-    if period < 1:
-        raise ConfigError(
-            "training.epochs",
-            expected=f"{copies} or more, one a copy",
-            received=str(training.epochs),
-            remedy=f"training.epochs={copies}",
-        )
     schedule = training.schedule.model_copy(
         update={"kind": "cosine_restarts", "period_epochs": period, "period_factor": 1.0, "warmup_share": 0.0}
     )
@@ -222,7 +249,7 @@ def _settle(
 
 
 def _joined(results: list[FitResult], network: keras.Model, validation: np.ndarray, facts: dict[str, Any]) -> FitResult:
-    """What all trainings of this call came to; nothing where all members were there."""
+    """What all trainings came to, those of an earlier part of the run included."""
     return FitResult(
         model=network,
         history=[],
@@ -240,14 +267,27 @@ def _joined(results: list[FitResult], network: keras.Model, validation: np.ndarr
     )
 
 
-def _write(path: Path, weights: Weights) -> None:
+def _write(path: Path, weights: Weights, fitted: FitResult) -> None:
+    facts = json.dumps({name: getattr(fitted, name) for name in FACTS})
+
     def save(part_path: Path) -> None:
         with part_path.open("wb") as file:
-            np.savez(file, *weights)
+            np.savez(file, *weights, facts=np.array(facts))
 
     write_atomic(path, save)
 
 
-def _read(path: Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return [file[f"arr_{k}"] for k in range(len(file.files))]
+def _read(path: Path) -> tuple[list[np.ndarray], FitResult]:
+    """Weights of a member, and what its training came to.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            weights = [file[f"arr_{k}"] for k in range(len(file.files) - 1)]
+            return weights, FitResult(model=None, history=[], **json.loads(str(file["facts"])))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise ArtifactError(
+            str(path), expected="weights of a member", received=str(error), remedy="deleting it: it is trained again"
+        ) from error

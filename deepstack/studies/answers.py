@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Store:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in ("validation", "test", "validation_rows", "test_rows")}
                 facts: dict[str, Any] = json.loads(str(file["facts"]))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ArtifactError(
                 str(path), expected="a finished fit", received=str(error), remedy="deleting it: it is made again"
             ) from error

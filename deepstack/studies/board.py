@@ -32,7 +32,7 @@ class Standing:
         scores: one dict a fold, seed and output.
         traded: one dict a seed, path and output.
         returns: output → daily returns, the mean over seeds and paths: an account split among them.
-        pooled: output → mean probability at each tested row, float64 [tested rows, classes].
+        by_fold: (fold, output) → tested rows and the mean over seeds of their probabilities [rows, classes].
         validation_auc: mean over fits, what the best baseline is chosen by.
     """
 
@@ -40,7 +40,7 @@ class Standing:
     scores: list[dict[str, Any]]
     traded: list[dict[str, Any]]
     returns: dict[str, DailyReturns]
-    pooled: dict[str, np.ndarray]
+    by_fold: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
     validation_auc: float
 
 
@@ -75,7 +75,7 @@ def standing(model: str, fits: Mapping[Fit, Common], tested: Tested) -> Standing
     """
     config, labels = tested.config, tested.labels
     found: list[dict[str, Any]] = []
-    validation_auc: list[float] = []
+    validation_auc: list[float | None] = []
     decided: dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray, float]] = {}
     for (fold, seed), given in fits.items():
         for k, output in enumerate(labels.outputs):
@@ -85,11 +85,17 @@ def standing(model: str, fits: Mapping[Fit, Common], tested: Tested) -> Standing
             threshold = choose_threshold(strength(predictions.validation), worth, config.evaluation.min_coverage)
             figures = scores(labels.codes[given.test_rows, k], predictions.test)
             found.append({"fold": fold, "seed": seed, "output": output, **{name: figures[name] for name in SCORES}})
-            validation_auc.append(scores(labels.codes[given.validation_rows, k], predictions.validation)["auc"] or 0.5)
+            validation_auc.append(scores(labels.codes[given.validation_rows, k], predictions.validation)["auc"])
             decided[fold, seed, k] = given.test_rows, predictions.test, threshold.value
     traded, returns = _trade(decided, tested)
-    pooled = {output: _pooled(decided, k, tested) for k, output in enumerate(labels.outputs)}
-    return Standing(model, found, traded, returns, pooled, float(np.mean(validation_auc)))
+    return Standing(
+        model,
+        found,
+        traded,
+        returns,
+        _by_fold(decided),
+        float(np.mean([-1.0 if auc is None else auc for auc in validation_auc])),
+    )
 
 
 def _trade(
@@ -129,18 +135,14 @@ def _along(
     return trade(trades, taken, tested.market, risk_share_of(trades, tested.config.evaluation, tested.config.labels))
 
 
-def _pooled(
-    decided: Mapping[tuple[int, int, int], tuple[np.ndarray, np.ndarray, float]], k: int, tested: Tested
-) -> np.ndarray:
-    """Mean over folds and seeds of what was said of each tested row."""
-    classes = len(tested.labels.classes)
-    total, count = np.zeros((len(tested.rows), classes)), np.zeros(len(tested.rows))
-    for (_, _, output), (rows, given, _) in decided.items():
-        if output == k:
-            at = np.searchsorted(tested.rows, rows)
-            total[at] += given
-            count[at] += 1.0
-    return np.asarray(total / count[:, None])
+def _by_fold(
+    decided: Mapping[tuple[int, int, int], tuple[np.ndarray, np.ndarray, float]],
+) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
+    """(fold, output) → tested rows, and the mean over seeds of what was said of them."""
+    found: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = {}
+    for (fold, _, output), (rows, given, _) in decided.items():
+        found.setdefault((fold, output), []).append((rows, given))
+    return {key: (each[0][0], np.mean([given for _, given in each], axis=0)) for key, each in found.items()}
 
 
 def _all_days(parts: Sequence[DailyReturns]) -> pd.DatetimeIndex:

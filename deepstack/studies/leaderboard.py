@@ -1,6 +1,7 @@
 """Many models on the same folds and seeds, judged alike beside ensembles and baselines, as one table."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from deepstack.evaluation.deflation import deflation
 from deepstack.evaluation.ledger import LEDGER, Ledger, Trial
 from deepstack.evaluation.overfitting import backtest_overfitting, superiority
 from deepstack.evaluation.question import ranking
-from deepstack.evaluation.significance import Difference, difference
+from deepstack.evaluation.significance import Statistic, difference
 from deepstack.labels.labelled import Labels, label
 from deepstack.pipeline.market import Source, describe, load_source
 from deepstack.pipeline.train import check
@@ -71,6 +72,8 @@ def leaderboard(
     first = configs[0]
     count = len(make_folds(labels.samples, closes(source.market), source.interval, folds, first.split.embargo_bars))
     jobs = [Job(first, store, tuple(seeds), baselines=True), *(Job(one, store, tuple(seeds)) for one in configs)]
+    Ledger(out.parent / LEDGER).trials()  # what could not be read at the end is told before any work
+    _read(jobs, count)
     todo = [job for job in jobs if job.missing(count)]
     names = ["baselines" if job.baselines else job.config.name for job in todo]
     if workers == 1:
@@ -161,6 +164,13 @@ def _row(one: Standing, best: Standing, known: Sequence[Trial], tested: Tested) 
 
 
 def _require_belonging(configs: Sequence[RunConfig]) -> None:
+    if not configs[0].evaluation.baselines:
+        raise ConfigError(
+            "evaluation.baselines",
+            expected="one or more to compare with",
+            received="none",
+            remedy="[take_all, logistic]",
+        )
     names = [config.name for config in configs]
     for name in names:
         taken = names.count(name) > 1 or name in (*ENSEMBLES, *configs[0].evaluation.baselines)
@@ -206,20 +216,25 @@ def _best_baseline(standings: dict[str, Standing], kinds: dict[str, str]) -> str
 
 
 def _against(one: Standing, best: Standing, tested: Tested, resamples: int, seed: int) -> dict[str, Any] | None:
-    """Paired difference of pooled AUC to the best baseline: the mean over outputs, and each output's interval."""
+    """Paired difference to the best baseline in AUC, the mean over folds and outputs, as the table's own column is."""
     if one is best:
         return None
     frame = tested.labels.samples.iloc[tested.rows].reset_index(drop=True)
-    found: list[Difference] = []
-    for k, output in enumerate(tested.labels.outputs):
-        codes = tested.labels.codes[tested.rows, k]
-        ours, theirs = (ranking(codes, each.pooled[output]) for each in (one, best))
-        found.append(difference(ours, theirs, frame, resamples, seed))
-    return {
-        "estimate": _mean([each.estimate for each in found]),
-        "ci95": {output: each.ci95 for output, each in zip(tested.labels.outputs, found, strict=True)},
-        "p_value": {output: each.p_value for output, each in zip(tested.labels.outputs, found, strict=True)},
-    }
+    ours, theirs = (_mean_auc(each, tested) for each in (one, best))
+    return asdict(difference(ours, theirs, frame, resamples, seed))
+
+
+def _mean_auc(one: Standing, tested: Tested) -> Statistic:
+    """Statistic: the mean AUC over folds and outputs, of probabilities averaged over seeds."""
+    parts = []
+    for (_, k), (rows, probability) in one.by_fold.items():
+        at = np.searchsorted(tested.rows, rows)
+        parts.append((at, ranking(tested.labels.codes[rows, k], probability)))
+
+    def statistic(counts: np.ndarray) -> np.ndarray:
+        return np.mean([part(counts[:, at]) for at, part in parts], axis=0)
+
+    return statistic
 
 
 def _snooping(standings: dict[str, Standing], config: RunConfig) -> dict[str, Any]:

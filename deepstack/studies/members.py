@@ -59,6 +59,7 @@ def aligned(artifacts: Sequence[Path], market: Market, progress: Progress) -> Al
     first = predictors[0].artifact
     for predictor in predictors:
         _require_belonging(predictor.artifact, first, market)
+        _require_unsettled(predictor.artifact)
     interval = next(iter(market.values())).interval
     parts = slices(
         find(market, first.config, catalogue.find(first.config.model.name), progress), interval, first.config
@@ -86,7 +87,7 @@ def _answers(predictor: Predictor, market: Market, parts: Slices) -> np.ndarray:
     _require_same_cuts(artifact, cuts, parts.split)
     theirs = _keys(found.labels.samples).get_indexer(_keys(parts.labels.samples.iloc[asked]))
     seen = theirs >= 0
-    probability = predictor.probabilities(predictor.scale(part(found.seen.inputs, theirs[seen])))
+    probability = predictor.uncalibrated(predictor.scale(part(found.seen.inputs, theirs[seen])))
     result = np.full((len(parts.labels), *probability.shape[1:]), np.nan)
     result[asked[seen]] = probability
     return result
@@ -126,6 +127,17 @@ def _require_belonging(artifact: Artifact, first: Artifact, market: Market) -> N
                     received=f"{theirs.get(key)}",
                     remedy=f"members trained with the same {room}",
                 )
+
+
+def _require_unsettled(artifact: Artifact) -> None:
+    """An ensemble has learned from the validation slice already: what is settled there would be settled on memory."""
+    if artifact.config.model.name == "ensemble":
+        raise ArtifactError(
+            str(artifact.folder),
+            expected="members that are no ensembles themselves",
+            received="an ensemble, settled on the validation slice",
+            remedy="its members' own artifacts, or `deepstack leaderboard`",
+        )
 
 
 def _asked(config: RunConfig, first: RunConfig) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -13,14 +13,17 @@ import keras
 import numpy as np
 from filelock import FileLock
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from deepstack.artifact.atomic import disk_errors, write_atomic
 from deepstack.artifact.model import class_probabilities
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.mirror import mirrored
 from deepstack.config.run import RunConfig
-from deepstack.errors import DataError
+from deepstack.errors import ConfigError, DataError
 from deepstack.evaluation._canvas import MUTED, NETWORK, canvas, legend
+from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.calibrate import calibrated
 from deepstack.evaluation.moves import mean_class_auc
 from deepstack.evaluation.question import strength, trades_for
 from deepstack.evaluation.report import json_ready, png
@@ -38,6 +41,7 @@ World = Literal["real", "mirrored", "shifted"]
 WORLDS: tuple[World, ...] = ("mirrored", "shifted")
 RERUNS = 39
 """With so many the real score is best of all by luck once in forty times."""
+NAMES = {"mirrored": "candles without direction", "shifted": "labels of another time"}
 SCORES = {"auc": "AUC", "gross_r": "gross R a trade taken"}
 
 
@@ -94,6 +98,8 @@ def null_certificate(
     Raises:
         DataError: candles that cannot be used, or scores in `out` of another experiment.
     """
+    if not minutes >= 0.0:
+        raise ConfigError("minutes", expected="a number from 0 on", received=str(minutes), remedy="60")
     check(config)
     source = load_source(config, progress)
     out.mkdir(parents=True, exist_ok=True)
@@ -137,14 +143,20 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
         fitted = train(config, parts, Path(folder))
     head, split = head_of(config.labels, config.model), parts.split
     validation, test = (
-        class_probabilities(fitted.model, head, part(parts.inputs, rows), parts.priors)
+        class_probabilities(fitted.model, head, part(parts.inputs, rows), parts.priors).copy()
         for rows in (split.validation, split.test)
     )
+    validation = validation if fitted.validation is None else fitted.validation.copy()
     gross, taken = [], []
+    times = parts.frame(split.validation)
     for k, output in enumerate(parts.labels.outputs):
+        codes = parts.labels.codes[split.validation, k]
+        given = Predictions(validation[:, k], test[:, k])
+        given, _ = calibrated(config.evaluation.calibration, given, codes, times)
+        validation[:, k], test[:, k] = given.validation, given.test
         known, asked = (
-            trades_for(parts.frame(rows), output, given[:, k], config.labels)
-            for rows, given in ((split.validation, validation), (split.test, test))
+            trades_for(parts.frame(rows), output, said[:, k], config.labels)
+            for rows, said in ((split.validation, validation), (split.test, test))
         )
         worth = known["net_r"].to_numpy(np.float64)
         threshold = choose_threshold(strength(validation[:, k]), worth, config.evaluation.min_coverage)
@@ -153,7 +165,8 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
         taken.append(chosen.sum())
     auc = mean_class_auc(parts.labels.codes[split.test], test)
     seconds = time.perf_counter() - started
-    score = Score(world, number, auc or 0.5, float(np.mean(gross)), float(np.mean(taken)), seconds)
+    assert auc is not None  # every slice holds every class, or there would be no slices
+    score = Score(world, number, auc, float(np.mean(gross)), float(np.mean(taken)), seconds)
     keras.utils.clear_session()
     _append(out, score)
     return score
@@ -204,13 +217,15 @@ def certificate(scores: Sequence[Score]) -> dict[str, Any]:
 def sentences(report: dict[str, Any]) -> list[str]:
     """The certificate in words, one line a world and score."""
     lines = []
-    for world, what in (("mirrored", "candles without direction"), ("shifted", "labels of another time")):
+    for world, what in NAMES.items():
         block = report[world]
         for name, shown in SCORES.items():
             one = block[name]
             below = sum(other < one["real"] for other in one["others"])
             others = f"above {below} of {block['reruns']} reruns on {what}"
-            lines.append(f"{shown} {one['real']:.3f}: {others}, p = {one['p_value']:.3f}")
+            least = 1.0 / (1 + block["reruns"])
+            floor = f" (no less than {least:.3f} is possible)" if one["p_value"] <= 2 * least else ""
+            lines.append(f"{shown} {one['real']:.3f}: {others}, p = {one['p_value']:.3f}{floor}")
     return lines
 
 
@@ -220,7 +235,8 @@ def draw(report: dict[str, Any]) -> Figure:
     for world, colour in zip(WORLDS, (NETWORK, MUTED), strict=True):
         values = report[world]["auc"]["others"]
         if values:
-            axes.hist(values, bins=12, color=colour, alpha=0.55, label=world)
+            axes.hist(values, bins=12, color=colour, alpha=0.55, label=NAMES[world])
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.axvline(report["real"]["auc"], color="black", linewidth=1.6, label="real")
     legend(axes)
     return figure
@@ -232,7 +248,19 @@ def read_scores(out: Path) -> list[Score]:
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8")
-    return [Score(**json.loads(line)) for line in text[: text.rfind("\n") + 1].splitlines()]
+    found: dict[tuple[str, int], Score] = {}
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
+        try:
+            score = Score(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{path}:{number}",
+                expected="a score",
+                received=str(error),
+                remedy="deleting the line: it is made again",
+            ) from error
+        found.setdefault((score.world, score.number), score)
+    return list(found.values())
 
 
 def _append(out: Path, score: Score) -> None:
@@ -252,7 +280,7 @@ def _require_same(config: RunConfig, source: Source, out: Path) -> None:
     path = out / "experiment.json"
     if not path.exists():
         write_atomic(path, lambda part: part.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8"))
-    elif json.loads(path.read_text(encoding="utf-8")) != known:
+    elif path.read_text(encoding="utf-8") != json.dumps(known, indent=2) + "\n":
         raise DataError(
             str(out), expected="scores of this experiment", received="those of another", remedy="another --out"
         )

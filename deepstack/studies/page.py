@@ -35,6 +35,12 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+NOTE = (
+    "± is the deviation over folds and seeds, or over accounts; brackets are 95 % intervals of the paired difference "
+    "to the best baseline, which is chosen on validation."
+)
+
+
 def write_board(out: Path, found: Mapping[str, Any]) -> None:
     """Write `leaderboard.json`, `leaderboard.csv`, `leaderboard.html` and `plots/leaderboard.png`.
 
@@ -104,6 +110,11 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"Left out of the ensembles, by the rule that the equal mean is better without: {names}.")
     for output, tests in found["snooping"].items():
         where = "" if output == "won" else f" ({output})"
+        if tests["reality_check_p"] is None:
+            lines.append(
+                f"Whether the best of them earns more than nothing{where} cannot be said: too few days of returns."
+            )
+            continue
         lines.append(
             f"Does the best of them earn more than nothing{where}, allowing for the choice? Reality check "
             f"p = {_number(tests['reality_check_p'])}, SPA p = {_number(tests['spa_p'])}; probability of overfitting "
@@ -168,8 +179,7 @@ def _cell(value: Any, digits: str) -> str:
 def _difference(value: Any) -> str:
     if value is None or value["estimate"] is None:
         return "–"
-    intervals = list(value["ci95"].values())
-    between = "" if len(intervals) > 1 or intervals[0] is None else " [{:+.3f}, {:+.3f}]".format(*intervals[0])
+    between = "" if value["ci95"] is None else " [{:+.3f}, {:+.3f}]".format(*value["ci95"])
     return f"{value['estimate']:+.3f}{between}"
 
 

@@ -13,6 +13,7 @@ from deepstack.candles.market import Market
 from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import RULE, diversity, prune
 from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.ledger import LEDGER, Ledger
 from deepstack.evaluation.plots import confusion
 from deepstack.evaluation.question import risk_share_of, trades_for
 from deepstack.evaluation.regimes import by_regime, regimes_of
@@ -21,6 +22,7 @@ from deepstack.evaluation.trading import trade
 from deepstack.pipeline.by_regime import REGIME_BARS
 from deepstack.pipeline.judgement import baselines_of, judge_models
 from deepstack.pipeline.market import describe
+from deepstack.pipeline.tried import tried
 from deepstack.progress import Progress, no_progress
 from deepstack.studies.members import Aligned, aligned
 from deepstack.studies.two_stage import confirmed
@@ -72,6 +74,10 @@ def ensemble(
         output: {**found, **{name: figures for name, (_, figures) in stages[output].items()}}
         for output, found in judged.report["regimes"].items()
     }
+    named = config.model_copy(update={"model": config.model.model_copy(update={"name": f"ensemble_{method}"})})
+    subject = f"ensemble by {method.replace('_', ' ')}"
+    ledger, symbols = Ledger(out.parent / LEDGER), list(market)
+    counted = tried(ledger, judged.returns, run=out.name, symbols=symbols, config=named, kind="ensemble")
     report = {
         "run": out.name,
         "ensemble": {
@@ -84,7 +90,11 @@ def ensemble(
         "data": {**describe(market), "left_out_as_unseen_by_a_member": members.left_out},
         "samples": {name: len(getattr(members.slices.split, name)) for name in ("train", "validation", "test")}
         | {"windows_across_gaps": members.slices.across_gaps},
+        "config": config.model_dump(mode="json"),
+        "subject": subject,
         **judged.report,
+        **counted,
+        "verdict": judged.report["verdict"].replace("The network", f"The {subject}"),
         "baselines": _with_two_stages(judged.report["baselines"], stages),
         "regimes": regimes,
     }

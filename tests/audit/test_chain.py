@@ -10,6 +10,7 @@ import pytest
 
 from deepstack.audit.chain import audit_chain
 from deepstack.audit.findings import Audit, Link, Offence
+from deepstack.candles.market import Candles
 from deepstack.errors import ConfigError
 
 CONFIG = """\
@@ -41,8 +42,13 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_artifact_is_audited_with_its_own_fitted_state(finished: Any) -> None:
     found = audit_chain(finished.folder, finished.market, rows=40)
     assert not found.leaks, found.lines()
-    scalers = next(link for link in found.links if link.name == "scalers")
-    assert scalers.covers.startswith("2 scalers")  # what the candles give, and what the artifact holds
+    own = next(link for link in found.links if link.name == "artifact's fitted state")
+    assert own.covers.startswith("1 scalers, priors, 1 thresholds")
+    other = {
+        name: Candles(name, candles.interval, candles.frame.iloc[:-1]) for name, candles in finished.market.items()
+    }
+    (_, link) = audit_chain(finished.folder, other, rows=40, links=["artifact's fitted state"]).links
+    assert "other candles" in link.skipped
 
 
 def test_a_leak_ends_with_exit_code_1_and_its_name(tmp_path: Path) -> None:

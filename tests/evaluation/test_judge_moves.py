@@ -67,7 +67,7 @@ def test_the_best_baseline_is_chosen_on_validation_though_another_wins_on_test(
     for one in judged.values():
         assert one.blocks["random_forest"]["auc"] > one.blocks["logistic"]["auc"]
         assert one.best_baseline == "logistic"
-    assert short_verdict(judged["1h"].findings).startswith("better than the best baseline (logistic)")
+    assert short_verdict(judged["1h"].findings).startswith("better than the best baseline on validation (logistic)")
 
 
 def test_each_horizon_has_its_own_answers(judged: dict[str, HorizonJudgement], both: tuple[Asked, Asked]) -> None:

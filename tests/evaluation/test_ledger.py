@@ -1,5 +1,6 @@
 """The ledger loses nothing, counts nothing twice, and says what was tried on the same data."""
 
+import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -56,14 +57,43 @@ def test_a_line_cut_off_by_a_kill_costs_that_trial_alone(tmp_path: Path) -> None
     assert [one.name for one in ledger.trials()] == ["m1", "m2"]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "no json",
-        "{}",
-        '{"kind": "a", "name": "b", "run": "c", "symbols": [], "choices": 1, "first_day": "2024-01-01", "returns": []}',
-    ],
+def test_a_whole_line_without_its_end_counts(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.append([trial(1), trial(2)])
+    ledger.path.write_text(ledger.path.read_text().rstrip("\n"))
+    assert len(ledger.trials()) == 2
+    ledger.append([trial(3)])
+    assert [one.name for one in ledger.trials()] == ["m1", "m2", "m3"]
+
+
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.path.write_text("my notes")
+    with pytest.raises(DataError, match=r"ledger\.jsonl:1: expected a trial"):
+        ledger.append([trial(1)])
+    assert ledger.path.read_text() == "my notes"
+
+
+LINE = {
+    "kind": "a",
+    "name": "b",
+    "run": "c",
+    "symbols": ["X"],
+    "choices": 1,
+    "first_day": "2024-01-01",
+    "returns": [0.1],
+}
+BROKEN = (
+    {"returns": []},
+    {"returns": [[0.1]]},
+    {"choices": -5},
+    {"choices": float("inf")},
+    {"symbols": "BTC"},
+    {"first_day": 3},
 )
+
+
+@pytest.mark.parametrize("line", ["no json", "{}", "[" * 100_000, *(json.dumps(LINE | broken) for broken in BROKEN)])
 def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     ledger.append([trial(1)])

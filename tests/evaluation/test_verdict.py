@@ -14,9 +14,12 @@ LOSING = replace(GOOD, own_r=-0.74, own_ci95=[-0.8, -0.68], more_than_all=Differ
 @pytest.mark.parametrize(
     ("auc", "claim"),
     [
-        (BETTER, "is better than the best baseline (gradient boosting)"),
-        (Difference(-0.03, [-0.05, -0.01], 0.004), "is worse than the best baseline (gradient boosting)"),
-        (Difference(0.01, [-0.01, 0.03], 0.3), "is not shown to be better than the best baseline (gradient boosting)"),
+        (BETTER, "is better than the best baseline on validation (gradient boosting)"),
+        (Difference(-0.03, [-0.05, -0.01], 0.004), "is worse than the best baseline on validation (gradient boosting)"),
+        (
+            Difference(0.01, [-0.01, 0.03], 0.3),
+            "is not shown to be better than the best baseline on validation (gradient boosting)",
+        ),
         (Difference(0.01, None, None), "cannot be said"),
     ],
 )
@@ -31,7 +34,7 @@ def test_the_intervals_are_in_the_sentence() -> None:
     sentence = verdict(GOOD)
     assert "difference +0.030, 95 % interval [+0.010, +0.050]" in sentence
     assert "after costs the trades it takes earn 0.080 R each, 95 % interval [+0.010, +0.150]" in sentence
-    assert "better than taking all: +0.120 R a trade, 95 % interval [+0.020, +0.220]" in sentence
+    assert "better than taking all: difference +0.120 R a trade, 95 % interval [+0.020, +0.220]" in sentence
 
 
 @pytest.mark.parametrize("say", [verdict, short_verdict])
@@ -67,7 +70,7 @@ def test_several_horizons_have_a_summary_and_short_lines() -> None:
         "shown to earn after costs on 1 of 3 (95 % intervals in brackets)."
     )
     assert short_verdict(LOSING) == (
-        "better than the best baseline (gradient boosting): AUC 0.630 against 0.600 [+0.010, +0.050]; "
+        "better than the best baseline on validation (gradient boosting): AUC 0.630 against 0.600 [+0.010, +0.050]; "
         "after costs it loses 0.740 R a trade [-0.800, -0.680]."
     )
     assert all(len(short_verdict(one).split()) <= 30 for one in (GOOD, LOSING))

@@ -16,7 +16,7 @@ from deepstack.candles.market import Market
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.ensembles.combine import METHODS
-from deepstack.errors import ConfigError
+from deepstack.errors import ArtifactError, ConfigError
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
 from deepstack.pipeline import train_members as module
@@ -124,6 +124,19 @@ def test_an_artifact_holds_the_whole_ensemble(config: RunConfig, path: Path) -> 
     assert ours.shape == (50, 2, 3)
 
 
+def test_a_damaged_member_is_named_and_what_it_came_to_is_kept(
+    config: RunConfig, parts: Slices, trained: Path, tmp_path: Path
+) -> None:
+    again = train_members(with_method(config, "mean"), parts, trained, resume=True)
+    assert again.epochs == 1 and again.batch_size == 64 and again.steps > 0
+    file = trained / "members" / "gru_0.npz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:200])
+    with pytest.raises(ArtifactError, match=r"gru_0\.npz: expected weights of a member"):
+        train_members(with_method(config, "mean"), parts, trained, resume=True)
+    file.write_bytes(whole)
+
+
 @pytest.mark.parametrize("by", ["seeds", "snapshots", "geometric"])
 def test_copies_of_one_model_differ(by: str, config: RunConfig, parts: Slices, tmp_path: Path) -> None:
     options = {"copies": 2, "copies_by": by, "cnn_models": [], "other_models": [], "options": {"gru": {"units": [4]}}}
@@ -150,6 +163,8 @@ def test_shares_are_trained_with_the_members_when_asked_for(config: RunConfig, p
         ({"cnn_models": ["episodic_memory"]}, "received episodic_memory: one that sees several timeframes, the time"),
         ({"copies_by": "snapshots", "copies": 3}, "expected 3 or more, one a copy, received 1"),
         ({"options": {"lstm": {}}}, "options: expected members, received lstm"),
+        ({"rnn_models": ["gru", "gru"]}, "expected each once, received tcn, gru, gru"),
+        ({"options": {"gru": 5}}, "options.gru: expected a section of options, received 5"),
     ],
 )
 def test_what_cannot_be_one_network_is_refused_in_one_line(

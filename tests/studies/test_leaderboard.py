@@ -12,7 +12,7 @@ import pytest
 from deepstack.config.folds import FoldsConfig
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
-from deepstack.errors import ConfigError
+from deepstack.errors import ArtifactError, ConfigError
 from deepstack.evaluation.ledger import Ledger
 from deepstack.studies import fits as fits_module
 from deepstack.studies.leaderboard import leaderboard
@@ -106,6 +106,19 @@ def test_what_is_fitted_is_not_fitted_again(place: Path, found: dict[str, Any]) 
     assert scores == {row["model"]: row["auc"] for row in found["board"]}
 
 
+def test_a_damaged_fit_is_named_before_any_work(place: Path, found: dict[str, Any]) -> None:
+    (one,) = (place / "board" / "fits").glob("layers-fold1-seed2-*.npz")
+    whole = one.read_bytes()
+    for damaged in (whole[:100], b""):
+        one.write_bytes(damaged)
+        with (
+            mock.patch.object(fits_module, "train", side_effect=AssertionError("trained")),
+            pytest.raises(ArtifactError, match=f"{one.name}: expected a finished fit"),
+        ):
+            leaderboard([config_of(place, name) for name in MODELS], place / "board", folds=FOLDS, seeds=(1, 2))
+    one.write_bytes(whole)
+
+
 @pytest.mark.slow
 def test_two_processes_find_the_same(place: Path, found: dict[str, Any]) -> None:
     configs = [config_of(place, name) for name in MODELS]
@@ -130,9 +143,11 @@ def test_combinations_give_every_path_an_account(place: Path) -> None:
         (["labels.target_r=3.0"], "recurrent: labels.target_r: expected 1.5, as layers, received 3.0"),
         (["name=layers"], "name: expected another name a model, received 'layers'"),
         (["name=logistic"], "received 'logistic'"),
+        (["evaluation.baselines=[]"], "evaluation.baselines: expected one or more"),
     ],
 )
 def test_models_that_do_not_belong_together_are_refused(place: Path, overrides: list[str], message: str) -> None:
     configs = [config_of(place, "layers"), config_of(place, "recurrent", *overrides)]
+    configs = configs[::-1] if "baselines" in overrides[0] else configs
     with pytest.raises(ConfigError, match=message):
         leaderboard(configs, place / "never", folds=FOLDS)

@@ -74,6 +74,15 @@ def test_another_experiment_is_refused(config: RunConfig, place: Path, report: d
         null_certificate(config.model_copy(update={"seed": 6}), place, reruns=2)
 
 
+def test_a_score_written_twice_counts_once_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    line = json.dumps({"world": "real", "number": 0, "auc": 0.5, "gross_r": 0.0, "taken": 3.0, "seconds": 1.0}) + "\n"
+    (tmp_path / "scores.jsonl").write_text(line + line)
+    assert len(read_scores(tmp_path)) == 1
+    (tmp_path / "scores.jsonl").write_text(line + "nothing\n")
+    with pytest.raises(DataError, match=r"scores\.jsonl:2: expected a score"):
+        read_scores(tmp_path)
+
+
 def test_the_p_value_counts_the_real_one() -> None:
     scores = [Score("real", 0, 0.6, 0.1, 10, 1.0)]
     scores += [Score("mirrored", k, 0.5 + 0.01 * k, 0.0, 10, 1.0) for k in range(39)]

@@ -69,6 +69,11 @@ class EnsembleConfig:
                 f"classical_models: expected none in one network, received {', '.join(self.classical_models)}; "
                 "`deepstack leaderboard` combines them with networks"
             )
+        if len(set(self.models)) < len(self.models):
+            raise ValueError(f"members: expected each once, received {', '.join(self.models)}; copies: 2 makes two")
+        wrong = [name for name, given in self.options.items() if not isinstance(given, dict)]
+        if wrong:
+            raise ValueError(f"options.{wrong[0]}: expected a section of options, received {self.options[wrong[0]]!r}")
         if len(self.members) < 2:
             raise ValueError(f"members: expected two or more, copies counted, received {len(self.members)}")
         if self.ensemble_method == "end_to_end" and self.copies_by != "seeds":
