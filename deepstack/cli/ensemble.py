@@ -47,10 +47,10 @@ def ensemble(
     opened = open_artifact(artifacts[0])
     with quiet_import():
         from deepstack.studies.together import ensemble as judge_together
-    from deepstack.evaluation.table import markdown_lines
+    from deepstack.evaluation.table import compact_lines
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
         report = judge_together(artifacts, market, out, method=method, progress=progress)
-    print("\n".join(markdown_lines(report)))
+    print("\n".join(compact_lines(report)))
     print(f"report: {out / 'report.html'}")

@@ -1,5 +1,6 @@
 """Importing TensorFlow without the lines it prints on stderr before its own log level applies."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +24,8 @@ def quiet_import() -> Iterator[None]:
                 yield
                 if "tensorflow" in sys.modules:
                     sys.modules["tensorflow"].config.list_physical_devices()
+                    # Its advice on retracing is for loops; a study builds one network after another.
+                    logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except BaseException:
             held.seek(0)
             sys.stderr.write(held.read().decode(errors="replace"))

@@ -40,6 +40,6 @@ def percent(*axes: Axis) -> None:
 def dates(*axes: Axis) -> None:
     """Write times as short as they can be."""
     for axis in axes:
-        locator = AutoDateLocator(minticks=4, maxticks=8)
+        locator = AutoDateLocator(minticks=3, maxticks=10)
         axis.set_major_locator(locator)
         axis.set_major_formatter(ConciseDateFormatter(locator))

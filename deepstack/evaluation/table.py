@@ -40,6 +40,9 @@ def _count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+COMPACT = ("auc", "log_loss", "trades_taken", "win_rate", "expectancy_r", "sharpe")
+"""Figures of the compact table."""
+
 # key, label, format, and +1 where more is better, -1 where less is, 0 where neither
 _FIGURES: tuple[tuple[str, str, Callable[[float], str], int], ...] = (
     ("auc", "AUC", _three, +1),
@@ -115,10 +118,30 @@ def markdown_lines(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def compact_lines(report: Mapping[str, Any]) -> list[str]:
+    """The verdict and a table an output with one row a model and the figures that matter most: for many models."""
+    lines = [report["verdict"]]
+    shown = {key: (label, show) for key, label, show, _ in _FIGURES if key in COMPACT}
+    for output, blocks in by_output(report).items():
+        head = [f"test slice, {output[1:]}" if output else "test slice", *(label for label, _ in shown.values())]
+        body = [head]
+        for name, block in blocks.items():
+            title = report.get("subject", name) if name == "network" else name
+            cells = [_cell({key: block.get(key)}, key, show) for key, (_, show) in shown.items()]
+            body.append([str(title).replace("_", " "), *cells])
+        lines += ["", *_padded(body)]
+    return lines
+
+
 def _markdown_table(title: str, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     rows = comparison_rows(blocks)
     header = [title, *(name.replace("_", " ") for name in blocks)]
-    body = [header, *([row.label, *row.cells] for row in rows)]
+    return _padded([header, *([row.label, *row.cells] for row in rows)])
+
+
+def _padded(body: list[list[str]]) -> list[str]:
+    """Rows as Markdown, their columns aligned; the first is the header."""
+    header = body[0]
     widths = [max(len(line[k]) for line in body) for k in range(len(header))]
 
     def line(cells: list[str]) -> str:
