@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # before anything imports numba: compiling pyts takes a minute
+
 ROOT = Path(__file__).resolve().parents[1]
 
 TINY = """\

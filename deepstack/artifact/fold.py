@@ -30,7 +30,11 @@ def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor
         model: a trained functional model.
         hold: wraps each folded weight.
     """
-    ops = {op.name: fold(op, hold) for op in model.operations if not isinstance(op, keras.layers.InputLayer)}
+    ops = {
+        op.name: folded_call(op, hold) if isinstance(op, keras.Model) else fold(op, hold)
+        for op in model.operations
+        if not isinstance(op, keras.layers.InputLayer)
+    }
 
     def call(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         # Keras hands masks along with the tensors; nothing here has any.
@@ -44,11 +48,6 @@ def fold(layer: keras.Operation, hold: Hold) -> Op:
     """Inference of one layer, or of a bare operation of the graph."""
     flag = {"training": False} if getattr(layer, "_call_has_training_arg", False) else {}
     return lambda *tensors: layer(*tensors, **flag)
-
-
-@fold.register
-def _(layer: keras.Model, hold: Hold) -> Op:
-    return folded_call(layer, hold)
 
 
 @fold.register(CounterDropout)

@@ -1,6 +1,7 @@
 """Custom Keras layers. Importing this package registers them all, so that Keras can read `.keras` and `.h5` files."""
 
 from deepstack.layers import (
+    combine_members,
     counter_dropout,
     dense_growth,
     drop_path,
@@ -25,6 +26,7 @@ from deepstack.layers import (
 )
 
 __all__ = [
+    "combine_members",
     "counter_dropout",
     "dense_growth",
     "drop_path",

@@ -27,7 +27,7 @@ class CombineMembers(keras.layers.Layer):
 
     def __init__(self, kind: str, units: Sequence[int] = (), learn: bool = False, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **{key: value for key, value in kwargs.items() if key != "dtype"})
-        self.kind, self.units, self.learn = kind, tuple(units), learn
+        self.kind, self.hidden, self.learn = kind, tuple(units), learn
 
     def build(self, shapes: Sequence[tuple[int | None, ...]]) -> None:
         members, (outputs, logits) = len(shapes), [int(size or 0) for size in shapes[0][1:]]
@@ -36,7 +36,7 @@ class CombineMembers(keras.layers.Layer):
         self.share_logits = self.add_weight(
             shape=(outputs, members), initializer="zeros", trainable=self.learn, name="share_logits"
         )
-        widths = [members * classes, *self.units, classes] if self.kind == "layers" else []
+        widths = [members * classes, *self.hidden, classes] if self.kind == "layers" else []
         self.kernels = [
             self.add_weight(shape=(outputs, a, b), initializer="zeros", trainable=False, name=f"kernel_{k}")
             for k, (a, b) in enumerate(pairwise(widths))
@@ -81,4 +81,4 @@ class CombineMembers(keras.layers.Layer):
         return tuple(shapes[0])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kind": self.kind, "units": list(self.units), "learn": self.learn}
+        return {**super().get_config(), "kind": self.kind, "units": list(self.hidden), "learn": self.learn}

@@ -14,7 +14,7 @@ from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.threshold import choose_threshold
 from deepstack.evaluation.trading import trade
 from deepstack.labels.labelled import Labels
-from deepstack.studies.common import Common
+from deepstack.studies.same_samples import Common
 
 SCORES = ("auc", "log_loss", "brier", "ece")
 TRADED = ("trades_taken", "win_rate", "expectancy_r", "profit_factor", "sharpe", "max_drawdown", "exposure", "turnover")

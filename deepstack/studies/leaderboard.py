@@ -25,10 +25,10 @@ from deepstack.samples.folds import group_of, make_folds, paths
 from deepstack.studies.answers import Answers, Store
 from deepstack.studies.backends import Backend, in_parallel
 from deepstack.studies.board import SCORES, TRADED, Fit, Standing, Tested, standing
-from deepstack.studies.common import ENSEMBLES, Common, common
 from deepstack.studies.fits import Job, closes, fit_job
 from deepstack.studies.members import unused_labels
 from deepstack.studies.page import write_board
+from deepstack.studies.same_samples import ENSEMBLES, Common, common
 
 
 def leaderboard(

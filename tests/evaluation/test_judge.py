@@ -40,7 +40,7 @@ def test_the_best_baseline_is_chosen_on_validation_though_another_wins_on_test(j
     baselines = judged.report["baselines"]
     assert baselines["random_forest"]["auc"] > baselines["logistic"]["auc"]
     assert judged.best_baseline == "logistic"
-    assert "best baseline (logistic)" in judged.report["verdict"]
+    assert "best baseline on validation (logistic)" in judged.report["verdict"]
 
 
 def test_every_model_has_its_own_threshold_from_validation(judged: Judgement, trades: pd.DataFrame) -> None:

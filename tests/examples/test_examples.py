@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     candles = folder / "candles.csv"
     table.to_csv(candles, index=False)
     output = example("train_your_own_csv.py", candles, folder=folder)
-    (artifact,) = (path for path in (folder / "artifacts").iterdir() if not path.name.startswith("."))
+    (artifact,) = (path for path in (folder / "artifacts").iterdir() if path.is_dir() and not path.name.startswith("."))
     return Trained(output, candles, artifact)
 
 

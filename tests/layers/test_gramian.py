@@ -1,7 +1,5 @@
 """The Gramian angular field against pyts, and what pyts does not say: few bars, joint scales, gradients, refusals."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from deepstack.gramian import Drawing, averaging, places
 from deepstack.layers.gramian import GramianAngularField
 from deepstack.samples.gramian_images import gramian_images
 
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling takes a minute
 pyts = pytest.importorskip("pyts.image")
 
 floats = st.floats(-1e6, 1e6, width=32, allow_nan=False)
