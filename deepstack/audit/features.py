@@ -143,6 +143,8 @@ def _table(market: Market, names: Sequence[str]) -> FeatureTable | None:
 def _shared_rows(base: FeatureTable, changed: FeatureTable, moment: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
     """Rows of both at or before the moment: positions in each."""
     early = np.flatnonzero(changed.times <= np.datetime64(moment.tz_localize(None)))
+    if len(base.symbols) == 1 and np.array_equal(base.times[: len(early)], changed.times[early]):
+        return early, early
     symbols = np.array(changed.symbols)[changed.symbol[early]]
     at = base.locate(symbols, pd.DatetimeIndex(changed.times[early]).tz_localize("UTC"))
     return at[at >= 0], early[at >= 0]

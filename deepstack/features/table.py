@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -200,7 +201,7 @@ def _fill(
     progress: Progress | None,
 ) -> None:
     total, done = len(table), 0
-    with ThreadPoolExecutor(max_workers=_workers(total)) as pool:
+    with _mapping(_workers(total)) as each:
         for code, symbol in enumerate(table.symbols):
             mine = [run for run in runs if run.symbol == symbol]
             if not mine:
@@ -216,10 +217,20 @@ def _fill(
                 table.values[rows] = _block(whole.part(bars), features, rows.stop - rows.start).T
                 return rows.stop - rows.start
 
-            for count in pool.map(compute, [chunk for run in mine for chunk in _chunks(run, table.warmup_bars)]):
+            for count in each(compute, [chunk for run in mine for chunk in _chunks(run, table.warmup_bars)]):
                 done += count
                 if progress is not None:
                     progress(done, total)
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterator[int]]]:
+    """`map` over so many threads; over none for one, whose start would take as long as a small table."""
+    if workers == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        yield pool.map
 
 
 def _workers(rows: int) -> int:
