@@ -171,7 +171,7 @@ def _calibrated(method: str, given: np.ndarray, times: pd.DataFrame) -> Any:
 
 def _combined(method: str, given: np.ndarray, times: pd.DataFrame) -> Any:
     members = combine_module.Members
-    return lambda codes: combine_module.combine(method, members(given, given, codes, times)).validation
+    return lambda codes: combine_module.combine(method, members(given, given, codes, times))[0].validation
 
 
 def audit_threshold(market: Market, parts: Slices, config: RunConfig, seed: int = 0) -> Link:

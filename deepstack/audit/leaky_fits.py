@@ -18,12 +18,14 @@ from deepstack.pipeline import samples as samples_module
 
 
 def scaler_of_everything() -> AbstractContextManager[Any]:
+    """Scalers are fitted on the rows of all samples."""
     honest = samples_module.seen_rows
     return mock.patch.object(samples_module, "seen_rows", lambda values, _: honest(values, np.arange(len(values))))
 
 
 @contextmanager
 def selection_on_everything() -> Iterator[None]:
+    """Features are chosen by the outcomes of all samples."""
     honest = samples_module._select
 
     def select(seen: Any, codes: np.ndarray, train: np.ndarray, config: Any) -> Any:
@@ -74,34 +76,29 @@ def cuts_by_trades() -> Iterator[None]:
         yield
 
 
+def _in_sample(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """One fold that learns from itself."""
+    everyone = np.arange(len(times))
+    return [(everyone, everyone)]
+
+
 @contextmanager
 def in_sample_stacker() -> Iterator[None]:
     """The stacker answers for validation with what it learned from it."""
-
-    def in_sample(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        everyone = np.arange(len(times))
-        return [(everyone, everyone)]
-
-    with mock.patch.object(combine, "purged_folds", in_sample):
+    with mock.patch.object(combine, "purged_folds", _in_sample):
         yield
 
 
 @contextmanager
 def in_sample_calibration() -> Iterator[None]:
     """Calibration answers for the outcomes it was fitted on."""
-
-    def in_sample(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        everyone = np.arange(len(times))
-        return [(everyone, everyone)]
-
-    with mock.patch.object(calibrate, "purged_folds", in_sample):
+    with mock.patch.object(calibrate, "purged_folds", _in_sample):
         yield
 
 
 @contextmanager
 def folds_without_purge() -> Iterator[None]:
     """Folds of validation are consecutive, but labels reach from one into the next."""
-    from deepstack.evaluation import calibrate
 
     def plain(times: pd.DataFrame, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
         rows = np.arange(len(times))

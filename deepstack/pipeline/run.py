@@ -76,8 +76,7 @@ def run(
 
     report = {"run": workspace.run, "data": source.facts, **facts_of(config, parts, model, layers, fitted)}
     ledger, symbols = Ledger(out / LEDGER), source.facts["symbols"]
-    with disk_errors(out):
-        report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config)
+    report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config)
     report |= {"timing_s": watch.report(), **judged.report, **fitted.facts}
     with disk_errors(folder):
         write_report(folder, report, judged.figures)

@@ -16,9 +16,8 @@ from deepstack.artifact.model import class_probabilities
 from deepstack.config.model import ModelConfig
 from deepstack.config.run import RunConfig
 from deepstack.config.training import TrainingConfig
-from deepstack.ensembles.combine import METHODS, out_of_fold
-from deepstack.ensembles.combiner import Combiner
-from deepstack.ensembles.members import RULE, Pruned, diversity, prune
+from deepstack.ensembles.combine import Settled, out_of_fold, settle
+from deepstack.ensembles.members import RULE, diversity
 from deepstack.errors import ArtifactError, ConfigError
 from deepstack.models import catalogue
 from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig
@@ -92,11 +91,10 @@ def train_members(
     codes, times = parts.labels.codes[rows], parts.frame(rows)
     settled, validation, company = [], [], {}
     for k, output in enumerate(parts.labels.outputs):
-        pruned = prune(given[:, :, k], codes[:, k], times)
-        kept = given[list(pruned.kept)][:, :, k]
-        settled.append((METHODS[options.ensemble_method](kept, codes[:, k]), pruned))
-        validation.append(out_of_fold(options.ensemble_method, kept, codes[:, k], times))
-        dropped = [options.members[member][0] for member in pruned.dropped]
+        asked = options.ensemble_method, given[:, :, k], codes[:, k], times
+        settled.append(settle(*asked))
+        validation.append(out_of_fold(*asked))
+        dropped = [options.members[member][0] for member in settled[-1].pruned.dropped]
         company[output] = {"dropped": dropped, "diversity": diversity(given[:, :, k], codes[:, k])}
     _settle(network.get_layer(COMBINE), settled, head, priors)
     members = [name for name, _ in options.members]
@@ -227,16 +225,14 @@ def _answers(member: keras.Model, model: str, head: Head, parts: Slices) -> np.n
     return class_probabilities(member, head, inputs, parts.priors)
 
 
-def _settle(
-    layer: keras.layers.Layer, settled: list[tuple[Combiner, Pruned]], head: Head, priors: np.ndarray | None
-) -> None:
+def _settle(layer: keras.layers.Layer, settled: list[Settled], head: Head, priors: np.ndarray | None) -> None:
     """Give the layer what was settled for every output; who was dropped has no share and no weight."""
     layer.offset.assign(head.prior_offset(priors))
     shares = np.full(layer.share_logits.shape, NOWHERE, np.float32)
     kernels = [np.zeros(kernel.shape, np.float32) for kernel in layer.kernels]
     biases = [np.zeros(bias.shape, np.float32) for bias in layer.biases]
-    for k, (combiner, pruned) in enumerate(settled):
-        members = list(pruned.kept)
+    for k, one in enumerate(settled):
+        combiner, members = one.combiner, list(one.pruned.kept)
         shares[k, members] = np.maximum(np.log(np.maximum(combiner.shares, 1e-300)), NOWHERE)
         rows = np.concatenate([np.arange(m * head.classes, (m + 1) * head.classes) for m in members])
         for number, (kernel, bias) in enumerate(zip(combiner.kernels, combiner.biases, strict=True)):

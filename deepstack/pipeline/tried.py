@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deepstack.artifact.atomic import disk_errors
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.deflation import deflation
 from deepstack.evaluation.ledger import Ledger, Trial
@@ -37,7 +38,8 @@ def tried(
             own = model == "network"
             name = f"{config.model.name if own else model}{'' if output == 'won' else f' {output}'}"
             found.append(Trial(kind if own else "baseline", name, run, tuple(symbols), daily))
-    ledger.append(found)
+    with disk_errors(ledger.path):
+        ledger.append(found)
     known = ledger.trials()
     resamples, seed = config.evaluation.bootstrap_resamples, config.seed
     deflated = {

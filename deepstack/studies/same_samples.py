@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from deepstack.ensembles.combine import Members, combine
-from deepstack.ensembles.members import diversity, prune
+from deepstack.ensembles.members import diversity
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.calibrate import calibrated
 from deepstack.labels.labelled import Labels
@@ -82,8 +82,8 @@ def _ensembles(
     if len(names) < 2:
         return {}, [], {}
     validation, test = (np.stack([getattr(alone[name], part) for name in names]) for part in ("validation", "test"))
-    pruned = prune(validation, codes, times)
-    kept = list(pruned.kept)
-    members = Members(validation[kept], test[kept], codes, times)
+    members = Members(validation, test, codes, times)
     combined = {name: combine(method, members) for name, method in ENSEMBLES.items()}
-    return combined, [names[member] for member in pruned.dropped], diversity(validation, codes)
+    pruned = next(settled.pruned for _, settled in combined.values())  # the rule does not ask for the method
+    found = {name: predictions for name, (predictions, _) in combined.items()}
+    return found, [names[member] for member in pruned.dropped], diversity(validation, codes)

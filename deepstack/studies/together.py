@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
 from deepstack.ensembles.combine import METHODS, Members, combine
-from deepstack.ensembles.members import RULE, diversity, prune
+from deepstack.ensembles.members import RULE, diversity
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.ledger import LEDGER, Ledger
 from deepstack.evaluation.plots import confusion
@@ -60,10 +59,10 @@ def ensemble(
     if find_spec("xgboost") and "xgboost" not in config.evaluation.baselines:
         wider = config.evaluation.model_copy(update={"baselines": (*config.evaluation.baselines, "xgboost")})
         config = config.model_copy(update={"evaluation": wider})
-    models = {
-        output: _models(members, number, method, baselines_of(members.slices, number, config, progress))
-        for number, output in enumerate(members.slices.labels.outputs)
-    }
+    models, company = {}, {}
+    for number, output in enumerate(members.slices.labels.outputs):
+        baselines = baselines_of(members.slices, number, config, progress)
+        models[output], company[output] = _models(members, number, method, baselines)
     judged = judge_models(models, members.slices, market, config, progress=progress)
     figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
     stages = {
@@ -85,7 +84,7 @@ def ensemble(
             "members": list(members.names),
             "artifacts": [path.name for path in artifacts],
             "rule": RULE,
-            **_company(members),
+            "company": company,
         },
         "data": {**describe(market), "left_out_as_unseen_by_a_member": members.left_out},
         "samples": {name: len(getattr(members.slices.split, name)) for name in ("train", "validation", "test")}
@@ -109,32 +108,24 @@ def ensemble(
     return written
 
 
-def _models(members: Aligned, output: int, method: Method, baselines: dict[str, Predictions]) -> dict[str, Predictions]:
+def _models(
+    members: Aligned, number: int, method: Method, baselines: dict[str, Predictions]
+) -> tuple[dict[str, Predictions], dict[str, Any]]:
+    """Everybody on one output, and who was left out of the ensembles and how far the members differ."""
     split = members.slices.split
     given = Members(
-        members.validation[:, :, output],
-        members.test[:, :, output],
-        members.slices.labels.codes[split.validation, output],
+        members.validation[:, :, number],
+        members.test[:, :, number],
+        members.slices.labels.codes[split.validation, number],
         members.slices.frame(split.validation),
     )
-    kept = list(prune(given.validation, given.codes, given.times).kept)
-    chosen = replace(given, validation=given.validation[kept], test=given.test[kept])
-    combined = {name: combine(name, chosen) for name in METHODS}
-    ensemble = combined.pop(method)
+    combined = {name: combine(name, given) for name in METHODS}
+    ensemble, settled = combined.pop(method)
+    others = {f"ensemble_{name}": one for name, (one, _) in combined.items()}
     alone = {name: Predictions(given.validation[k], given.test[k]) for k, name in enumerate(members.names)}
-    return {"network": ensemble, **{f"ensemble_{name}": one for name, one in combined.items()}, **alone, **baselines}
-
-
-def _company(members: Aligned) -> dict[str, Any]:
-    """Output → who only hurts and was left out, and how far the members differ on validation."""
-    parts, found = members.slices, {}
-    rows = parts.split.validation
-    for number, output in enumerate(parts.labels.outputs):
-        given, codes = members.validation[:, :, number], parts.labels.codes[rows, number]
-        pruned = prune(given, codes, parts.frame(rows))
-        dropped = [members.names[member] for member in pruned.dropped]
-        found[output] = {"dropped": dropped, "diversity": diversity(given, codes)}
-    return {"company": found}
+    dropped = [members.names[member] for member in settled.pruned.dropped]
+    company = {"dropped": dropped, "diversity": diversity(given.validation, given.codes)}
+    return {"network": ensemble, **others, **alone, **baselines}, company
 
 
 def _two_stages(
