@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from deepstack.candles.times import index_ms
 from deepstack.errors import DataError
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -64,3 +65,8 @@ def as_market(candles: Market | Candles) -> Market:
         received="an empty dict" if isinstance(candles, dict) and not candles else f"a {type(candles).__name__}",
         remedy="`deepstack.read_market([path])[0]`, which reads files into a market",
     )
+
+
+def closes(market: Market) -> np.ndarray:
+    """datetime64[ms], close of every bar of every symbol: the calendar that folds are shares of, the same for all."""
+    return np.concatenate([index_ms(candles.frame.index) for candles in market.values()]).astype("datetime64[ms]")

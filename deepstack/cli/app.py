@@ -23,6 +23,7 @@ from deepstack.cli import (
     plan,
     predict,
     run,
+    tune,
 )
 from deepstack.cli.plugin import import_plugin
 from deepstack.errors import DeepstackError
@@ -77,6 +78,7 @@ app.command("ensemble")(ensemble.ensemble)
 app.command("audit")(audit.audit)
 app.command("certify")(certify.certify)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("tune")(tune.tune)
 app.command("forecast")(forecast.forecast)
 app.command("models")(models.models)
 

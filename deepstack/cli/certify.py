@@ -27,7 +27,8 @@ def certify(
     """Show where the score lies among those of worlds without an edge.
 
     Reruns the whole pipeline on candles whose bars were turned upside down at random, and with the labels of another
-    time. Prints how many of them the real score is above; writes certificate.json and certificate.png.
+    time. Prints how many of them the real score is above; writes certificate.json and certificate.png, which `deepstack
+    run --certificate DIR` puts into its report.
 
     \b
     Examples:
@@ -37,7 +38,8 @@ def certify(
     settings = read_config(config, set_ or (), data or ())
     check_folder(out)
     with quiet_import():
-        from deepstack.studies.null_certificate import null_certificate, sentences
+        from deepstack.evaluation.certificate import sentences
+        from deepstack.studies.null_certificate import null_certificate
 
     with show_progress() as progress:
         report = null_certificate(

@@ -23,6 +23,10 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the newest unfinished run of this config.")
     ] = False,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="DIR", help="Study of `deepstack certify` to show in the report."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Begin without asking.")] = False,
 ) -> None:
     """Train, judge and export a network.
@@ -56,7 +60,7 @@ def run(
         from deepstack.pipeline.run import run as run_pipeline
 
     with show_progress() as progress:
-        artifact = run_pipeline(settings, out=out, resume=resume, progress=progress)
+        artifact = run_pipeline(settings, out=out, resume=resume, certificate=certificate, progress=progress)
     print(json.loads((artifact / "report.json").read_text(encoding="utf-8"))["verdict"])
     print(f"artifact: {artifact}")
 

@@ -11,6 +11,7 @@ from deepstack.config.model import ModelConfig
 from deepstack.config.samples import SamplesConfig
 from deepstack.config.split import SplitConfig
 from deepstack.config.training import TrainingConfig
+from deepstack.config.tuning import TuningConfig
 
 
 class RunConfig(Room):
@@ -28,3 +29,4 @@ class RunConfig(Room):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    tuning: TuningConfig = TuningConfig()

@@ -1,6 +1,6 @@
 """What is left of a Sharpe ratio once everything that was tried on the same data is counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,22 @@ def deflation(
         "deflated_sharpe": deflated_sharpe(returns.values, sharpes, choices),
         "overfitting": None if overfitted is None else overfitted.probability,
     }
+
+
+def deflated_sentence(deflated: Mapping[str, Any]) -> str:
+    """How much of the Sharpe ratio is left, for readers of the verdict.
+
+    Args:
+        deflated: the block of `deflation`, or output → block.
+    """
+    blocks = {"": deflated} if "trials" in deflated else deflated
+    tried = max(block["trials"] for block in blocks.values())
+    left = [
+        f"{output} {'not defined' if (share := block['deflated_sharpe']) is None else format(share, '.2f')}".strip()
+        for output, block in blocks.items()
+    ]
+    many = f"{tried} strategies" if tried > 1 else "1 strategy"
+    return f"Probability that its Sharpe ratio is no luck, {many} tried on these candles: {', '.join(left)}."
 
 
 def _covers(other: DailyReturns, returns: DailyReturns) -> bool:

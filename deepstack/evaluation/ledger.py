@@ -37,6 +37,7 @@ class Trial:
         symbols: what it traded.
         returns: on the slice it was judged on; its days are the time it was tried on.
         choices: how many choices were made on the data for it: a training, a threshold, an ensemble's members.
+        until: ISO 8601 time up to which the winner among such trials will be judged, where that is later.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Trial:
     symbols: tuple[str, ...]
     returns: DailyReturns
     choices: int = 2
+    until: str = ""
 
     @property
     def id(self) -> str:
@@ -54,9 +56,10 @@ class Trial:
         return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:20]
 
     def overlaps(self, symbols: Iterable[str], days: pd.DatetimeIndex) -> bool:
-        """Whether it was tried on one of the symbols at one of the times."""
+        """Whether it was tried on, or for, one of the symbols at one of the times."""
         shared = set(self.symbols) & set(symbols)
-        return bool(shared) and self.returns.days[0] <= days[-1] and days[0] <= self.returns.days[-1]
+        last = max(self.returns.days[-1], pd.Timestamp(self.until)) if self.until else self.returns.days[-1]
+        return bool(shared) and self.returns.days[0] <= days[-1] and days[0] <= last
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,10 @@ class Ledger:
                 raise ValueError("returns that are none")
             days = pd.date_range(texts[3], periods=len(returns), freq="D", tz="UTC")
             kind, name, run, _ = texts
-            return Trial(kind, name, run, tuple(symbols), DailyReturns(days, returns), choices)
+            until = tree.get("until", "")
+            if until and pd.Timestamp(until).tz is None:
+                raise ValueError("a time without its zone")
+            return Trial(kind, name, run, tuple(symbols), DailyReturns(days, returns), choices, until)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"{self.path}:{number}",
@@ -144,6 +150,7 @@ def _tree(trial: Trial) -> dict[str, Any]:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "symbols": list(trial.symbols),
         "choices": trial.choices,
+        **({"until": trial.until} if trial.until else {}),
         "first_day": trial.returns.days[0].date().isoformat(),
         "returns": _rounded(trial.returns.values),
     }

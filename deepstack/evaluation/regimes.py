@@ -13,6 +13,8 @@ from deepstack.evaluation.trading import equity_scores, outcome_scores
 REGIMES = {"trend": ("up", "down", "range"), "volatility": ("high", "low")}
 TREND_SIGMA = 1.0
 """A move over the window of more than so many standard deviations of a random walk is a trend."""
+LEAST_TRADES = 30
+"""Of fewer a table shows no yearly ratio; report.json has it."""
 
 
 def regimes_of(market: Market, samples: pd.DataFrame, bars: int, before: pd.Timestamp) -> pd.DataFrame:
@@ -95,17 +97,17 @@ def by_regime(
 
 
 def regime_table(output: str, models: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The figures as a report shows them: `title`, `models`, and `rows`, regime → (expectancy, the rest) a model.
+    """The figures as a report shows them: `title`, `regimes`, and `rows`, model → (expectancy, the rest) a regime.
 
     Args:
         output: what was asked.
         models: model → from `by_regime`.
     """
-    regimes = next(iter(models.values()))
+    regimes = list(next(iter(models.values())))
     return {
         "title": output,
-        "models": [name.replace("_", " ") for name in models],
-        "rows": {name: [_cell(figures[name]) for figures in models.values()] for name in regimes},
+        "regimes": regimes,
+        "rows": {name: [_cell(figures[regime]) for regime in regimes] for name, figures in models.items()},
     }
 
 
@@ -115,6 +117,8 @@ def _cell(figures: dict[str, Any]) -> tuple[str, str]:
         return "–", f"0 of {figures['samples']:,}{accuracy}"
     taken = f"{figures['trades_taken']:,} of {figures['samples']:,}, {figures['win_rate']:.0%} won{accuracy}"
     ratios = (
-        f"{name.capitalize()} {figures[name]:+.2f}" for name in ("sharpe", "sortino") if figures[name] is not None
+        f"{name.capitalize()} {figures[name]:+.2f}"
+        for name in ("sharpe", "sortino")
+        if figures[name] is not None and figures["trades_taken"] >= LEAST_TRADES
     )
     return f"{figures['expectancy_r']:+.3f}", ", ".join([taken, *ratios])

@@ -13,12 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from deepstack.evaluation.certificate import sentences
 from deepstack.evaluation.regimes import regime_table
 from deepstack.evaluation.table import by_output, comparison_rows
 
 SCHEMA_VERSION = 1
-MOST_COLUMNS = 6
-"""Models in a table by regime; report.json has all."""
 
 
 def write_report(folder: Path, report: Mapping[str, Any], figures: Mapping[str, Figure]) -> dict[str, Any]:
@@ -99,13 +98,14 @@ def render_html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
             for name in ("trials", "epochs", "train_samples_per_s", "peak_rss_mb")
             if report.get(name) is not None
         },
+        certified=sentences(report["certificate"]) if "certificate" in report else [],
         company=report.get("ensemble", {}).get("company", {}),
         deflated=deflated,
         stressed=_stressed(report.get("stress") or {}),
         deflated_rows=_deflated_rows(list(deflated.values())),
         config=json.dumps(report.get("config", {}), indent=2),
         regimes=[
-            regime_table(output, {_shown(name, report): models[name] for name in list(models)[:MOST_COLUMNS]})
+            regime_table(output, {_shown(name, report): figures for name, figures in models.items()})
             for output, models in report.get("regimes", {}).items()
         ],
         subject=report.get("subject", "network"),

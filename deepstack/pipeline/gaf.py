@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from deepstack.artifact.alone import alone
 from deepstack.artifact.atomic import disk_errors, write_atomic
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.market import Market
@@ -100,7 +101,7 @@ def gaf(
         The folders.
 
     Raises:
-        ArtifactError: the disk is full, or the folder holds images made otherwise.
+        ArtifactError: the disk is full, the folder holds images made otherwise, or another process writes into it.
         DataError: no window fits.
     """
     drawing = drawing_of(config)
@@ -109,7 +110,7 @@ def gaf(
     plans = [plan for bars in dict.fromkeys(windows) for plan in _plans(market, config, drawing, bars, out, how)]
     total = sum(len(times) for plan in plans for times in plan.times.values())
     done = 0
-    with disk_errors(out), _cluster(how) as backend:
+    with disk_errors(out), _cluster(how) as backend, alone(out, "images"):
         for plan in plans:
             for count in _written(plan, how, backend):
                 done += count

@@ -9,6 +9,8 @@ from deepstack.artifact.manifest import write_manifest
 from deepstack.artifact.save import Trained, save_files
 from deepstack.artifact.workspace import publish, removed_if_unused
 from deepstack.config.run import RunConfig
+from deepstack.evaluation.certificate import WORLDS, draw, read_certificate
+from deepstack.evaluation.deflation import deflated_sentence
 from deepstack.evaluation.ledger import LEDGER, Ledger
 from deepstack.evaluation.report import write_report
 from deepstack.models import catalogue
@@ -27,7 +29,12 @@ from deepstack.training.strategy import make_strategy
 
 
 def run(
-    config: RunConfig, *, out: Path = Path("artifacts"), resume: bool = False, progress: Progress = no_progress
+    config: RunConfig,
+    *,
+    out: Path = Path("artifacts"),
+    resume: bool = False,
+    certificate: Path | None = None,
+    progress: Progress = no_progress,
 ) -> Path:
     """Run one experiment from candles to a finished artifact.
 
@@ -35,6 +42,7 @@ def run(
         config: the experiment.
         out: folder of the artifacts.
         resume: continue the newest unfinished run of this config.
+        certificate: folder of a null certificate of this experiment, to be shown in the report.
         progress: told of all long work.
 
     Returns:
@@ -55,6 +63,9 @@ def run(
     with removed_if_unused(workspace):
         with watch.stage("read"):
             source = load_source(config, progress)
+            certified = certificate and read_certificate(
+                certificate, config.model_dump(mode="json"), source.facts["fingerprint"]
+            )
         with watch.stage("features"):
             found = find(source.market, config, entry, progress)
         with watch.stage("labels"):
@@ -78,8 +89,13 @@ def run(
     ledger, symbols = Ledger(out / LEDGER), source.facts["symbols"]
     report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config)
     report |= {"timing_s": watch.report(), **judged.report, **fitted.facts}
+    report["verdict"] += f"\n{deflated_sentence(report['deflated'])}"
+    figures = judged.figures
+    if certified:
+        report["certificate"] = {key: certified[key] for key in ("real", *WORLDS)}
+        figures = figures | {"certificate": draw(certified)}
     with disk_errors(folder):
-        write_report(folder, report, judged.figures)
+        write_report(folder, report, figures)
     priors = None if parts.priors is None else parts.priors.tolist()
     calibrations = [calibration.tree() for calibration in judged.calibrations]
     known = {"priors": priors, "calibrations": calibrations, "test_cut": parts.split.test_cut.isoformat()}

@@ -21,6 +21,7 @@ from deepstack.samples.augment import make_augment
 from deepstack.training.fit import FitResult, fit
 from deepstack.training.losses import cross_entropy
 from deepstack.training.objective import objective_of
+from deepstack.training.warm import Warm
 
 Weights = Sequence[Any]
 """As `keras.Model.get_weights` gives them."""
@@ -41,6 +42,7 @@ def train_network(
     progress: Progress = no_progress,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     start: Weights | None = None,
+    warm: Warm | None = None,
 ) -> FitResult:
     """Train on the training slice, stop by the validation slice; a generative model learns to foresee bars first.
 
@@ -52,11 +54,13 @@ def train_network(
         progress: told of every step.
         callbacks: Keras callbacks.
         start: weights to begin with; the builder's by default.
+        warm: compiled steps of earlier trainings; the result then shares its model with them.
     """
     entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
     options: Any = read_options(entry.config, config.model.options)
     samples, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
     build, objective = builder(config, parts), objective_of(head, config.training, parts.priors)
+    shapes = parts.shapes
     if config.samples.images is not None and entry.draws is not None:
         samples, validation = with_stored_images(config, parts, entry.draws(options))
         shapes = {name: tuple(values.shape[1:]) for name, values in samples.arrays.items()}
@@ -68,6 +72,7 @@ def train_network(
         build = partial(_started, build, entry.pretrained(parts.shapes, options))
     if start is not None:
         build = partial(_from_weights, build, start)
+    known = config.model.name, config.model.options, shapes
     refresh = None
     if entry.when:
         ends = seconds_since_2000(parts.frame(parts.split.train)["end_time"])[:, 0]
@@ -87,6 +92,7 @@ def train_network(
         before_epoch=refresh,
         bytes_per_sample=entry.cost.bytes_per_sample(options) if entry.cost else None,
         xla=entry.xla,
+        warm=None if warm is None else warm.slot(known, head, config.training, parts.priors),
     )
 
 

@@ -16,7 +16,7 @@ from deepstack.config.folds import FoldsConfig
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError
 
-_UNASKED: Any = {"name": True, "seed": True, "evaluation": True, "data": {"paths"}}
+_UNASKED: Any = {"name": True, "seed": True, "evaluation": True, "tuning": True, "data": {"paths"}}
 """Of a config, what does not change a fit: the candles are told apart by their fingerprint."""
 
 

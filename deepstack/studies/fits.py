@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepstack.artifact.model import class_probabilities
-from deepstack.candles.market import Market
-from deepstack.candles.times import index_ms
+from deepstack.candles.market import Market, closes
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.baselines import Predictions
 from deepstack.labels.labelled import label
@@ -93,12 +92,6 @@ def fit_job(job: Job, folds: int, source: Source | None = None, progress: Progre
         keras.utils.clear_session()
         gc.collect()
     return len(missing)
-
-
-def closes(market: Market) -> np.ndarray:
-    """datetime64[ms], close of every bar of every symbol: the calendar that folds are shares of, the same for all."""
-    times = [index_ms(candles.frame.index) for candles in market.values()]
-    return np.concatenate(times).astype("datetime64[ms]")
 
 
 def folds_of(samples: pd.DataFrame, market: Market, job: Job) -> list[Split]:

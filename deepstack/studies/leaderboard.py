@@ -9,6 +9,7 @@ import numpy as np
 
 from deepstack.artifact.atomic import disk_errors
 from deepstack.candles.fingerprint import fingerprint
+from deepstack.candles.market import closes
 from deepstack.config.folds import FoldsConfig
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
@@ -25,7 +26,7 @@ from deepstack.samples.folds import group_of, make_folds, paths
 from deepstack.studies.answers import Answers, Store
 from deepstack.studies.backends import Backend, in_parallel
 from deepstack.studies.board import SCORES, TRADED, Fit, Standing, Tested, standing
-from deepstack.studies.fits import Job, closes, fit_job
+from deepstack.studies.fits import Job, fit_job
 from deepstack.studies.members import unused_labels
 from deepstack.studies.page import write_board
 from deepstack.studies.same_samples import ENSEMBLES, Common, common

@@ -4,66 +4,33 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from filelock import FileLock
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from deepstack.artifact.atomic import disk_errors, write_atomic
-from deepstack.artifact.model import class_probabilities
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.mirror import mirrored
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError, DataError
-from deepstack.evaluation._canvas import MUTED, NETWORK, canvas, legend
-from deepstack.evaluation.baselines import Predictions
-from deepstack.evaluation.calibrate import calibrated
+from deepstack.evaluation.certificate import CERTIFICATE, WORLDS, Score, World, certificate, draw
 from deepstack.evaluation.moves import mean_class_auc
-from deepstack.evaluation.question import strength, trades_for
 from deepstack.evaluation.report import json_ready, png
-from deepstack.evaluation.threshold import choose_threshold
 from deepstack.labels.labelled import Labels
 from deepstack.models import catalogue
-from deepstack.models.heads import head_of
+from deepstack.pipeline.answered import answered, taken
 from deepstack.pipeline.market import Source, load_source
-from deepstack.pipeline.samples import find, part, slices
+from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.train import check, train
 from deepstack.progress import Progress, no_progress
 from deepstack.studies.backends import Backend, in_parallel
 
-World = Literal["real", "mirrored", "shifted"]
-WORLDS: tuple[World, ...] = ("mirrored", "shifted")
 RERUNS = 39
 """With so many the real score is best of all by luck once in forty times."""
-NAMES = {"mirrored": "candles without direction", "shifted": "labels of another time"}
-SCORES = {"auc": "AUC", "gross_r": "gross R a trade taken"}
-
-
-@dataclass(frozen=True)
-class Score:
-    """What one run of the pipeline came to on its test slice.
-
-    Attributes:
-        world: `real`, `mirrored` or `shifted`.
-        number: of the rerun.
-        auc: mean over outputs.
-        gross_r: mean over outputs of the mean result, before costs, of the trades taken.
-        taken: trades taken, mean over outputs.
-        seconds: it took.
-    """
-
-    world: World
-    number: int
-    auc: float
-    gross_r: float
-    taken: float
-    seconds: float
 
 
 def null_certificate(
@@ -122,7 +89,7 @@ def null_certificate(
     report = certificate(read_scores(out)) | {"config": config.model_dump(mode="json"), "data": source.facts}
     with disk_errors(out):
         text = json.dumps(json_ready(report), indent=2, allow_nan=False) + "\n"
-        write_atomic(out / "certificate.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomic(out / CERTIFICATE, lambda path: path.write_text(text, encoding="utf-8"))
         image = png(draw(report))
         write_atomic(out / "certificate.png", lambda path: path.write_bytes(image))
     return report
@@ -141,32 +108,15 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
     parts = slices(found, source.interval, config)
     with tempfile.TemporaryDirectory() as folder:
         fitted = train(config, parts, Path(folder))
-    head, split = head_of(config.labels, config.model), parts.split
-    validation, test = (
-        class_probabilities(fitted.model, head, part(parts.inputs, rows), parts.priors).copy()
-        for rows in (split.validation, split.test)
-    )
-    validation = validation if fitted.validation is None else fitted.validation.copy()
-    gross, taken = [], []
-    times = parts.frame(split.validation)
-    for k, output in enumerate(parts.labels.outputs):
-        codes = parts.labels.codes[split.validation, k]
-        given = Predictions(validation[:, k], test[:, k])
-        given, _ = calibrated(config.evaluation.calibration, given, codes, times)
-        validation[:, k], test[:, k] = given.validation, given.test
-        known, asked = (
-            trades_for(parts.frame(rows), output, said[:, k], config.labels)
-            for rows, said in ((split.validation, validation), (split.test, test))
-        )
-        worth = known["net_r"].to_numpy(np.float64)
-        threshold = choose_threshold(strength(validation[:, k]), worth, config.evaluation.min_coverage)
-        chosen = threshold.take(strength(test[:, k]))
-        gross.append(asked["gross_r"].to_numpy(np.float64)[chosen].mean() if chosen.any() else 0.0)
-        taken.append(chosen.sum())
-    auc = mean_class_auc(parts.labels.codes[split.test], test)
+    said = answered(config, parts, fitted)
+    trades = list(taken(config, parts, said))
+    gross = [one.trades["gross_r"].to_numpy()[one.chosen].mean() if one.chosen.any() else 0.0 for one in trades]
+    auc = mean_class_auc(parts.labels.codes[parts.split.test], said.test)
     seconds = time.perf_counter() - started
     assert auc is not None  # every slice holds every class, or there would be no slices
-    score = Score(world, number, auc, float(np.mean(gross)), float(np.mean(taken)), seconds)
+    score = Score(
+        world, number, auc, float(np.mean(gross)), float(np.mean([one.chosen.sum() for one in trades])), seconds
+    )
     keras.utils.clear_session()
     _append(out, score)
     return score
@@ -195,51 +145,6 @@ def shifted(labels: Labels, seed: int) -> Labels:
         outcome_r=labels.outcome_r[source],
         cost_r=labels.cost_r[source],
     )
-
-
-def certificate(scores: Sequence[Score]) -> dict[str, Any]:
-    """Where the real score lies among the others, by world and score."""
-    (real,) = (score for score in scores if score.world == "real")
-    found: dict[str, Any] = {"schema_version": 1, "real": asdict(real)}
-    for world in WORLDS:
-        others = [score for score in scores if score.world == world]
-        found[world] = {
-            name: {
-                "real": getattr(real, name),
-                "others": sorted(getattr(score, name) for score in others),
-                "p_value": (1 + sum(getattr(s, name) >= getattr(real, name) for s in others)) / (1 + len(others)),
-            }
-            for name in SCORES
-        } | {"reruns": len(others)}
-    return found
-
-
-def sentences(report: dict[str, Any]) -> list[str]:
-    """The certificate in words, one line a world and score."""
-    lines = []
-    for world, what in NAMES.items():
-        block = report[world]
-        for name, shown in SCORES.items():
-            one = block[name]
-            below = sum(other < one["real"] for other in one["others"])
-            others = f"above {below} of {block['reruns']} reruns on {what}"
-            least = 1.0 / (1 + block["reruns"])
-            floor = f" (no less than {least:.3f} is possible)" if one["p_value"] <= 2 * least else ""
-            lines.append(f"{shown} {one['real']:.3f}: {others}, p = {one['p_value']:.3f}{floor}")
-    return lines
-
-
-def draw(report: dict[str, Any]) -> Figure:
-    """The AUC of both worlds' reruns, and the real one."""
-    figure, axes = canvas("AUC of the whole pipeline where there is no edge", "AUC", "reruns")
-    for world, colour in zip(WORLDS, (NETWORK, MUTED), strict=True):
-        values = report[world]["auc"]["others"]
-        if values:
-            axes.hist(values, bins=12, color=colour, alpha=0.55, label=NAMES[world])
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.axvline(report["real"]["auc"], color="black", linewidth=1.6, label="real")
-    legend(axes)
-    return figure
 
 
 def read_scores(out: Path) -> list[Score]:

@@ -12,6 +12,7 @@ from deepstack.candles.market import Market
 from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import RULE, diversity
 from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.deflation import deflated_sentence
 from deepstack.evaluation.ledger import LEDGER, Ledger
 from deepstack.evaluation.plots import confusion
 from deepstack.evaluation.question import risk_share_of, trades_for
@@ -69,10 +70,6 @@ def ensemble(
         output: _two_stages(members, number, output, models[output], judged.report, market)
         for number, output in enumerate(models)
     }
-    regimes = {
-        output: {**found, **{name: figures for name, (_, figures) in stages[output].items()}}
-        for output, found in judged.report["regimes"].items()
-    }
     named = config.model_copy(update={"model": config.model.model_copy(update={"name": f"ensemble_{method}"})})
     subject = f"ensemble by {method.replace('_', ' ')}"
     ledger, symbols = Ledger(out.parent / LEDGER), list(market)
@@ -93,10 +90,16 @@ def ensemble(
         "subject": subject,
         **judged.report,
         **counted,
-        "verdict": judged.report["verdict"].replace("The network", f"The {subject}"),
+        "verdict": f"{judged.report['verdict'].replace('The network', f'The {subject}')}\n"
+        f"{deflated_sentence(counted['deflated'])}",
         "baselines": _with_two_stages(judged.report["baselines"], stages),
-        "regimes": regimes,
+        "regimes": _regimes_with_two_stages(judged.report["regimes"], stages),
     }
+    return _written(out, report, figures)
+
+
+def _written(out: Path, report: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """The report in its folder, whole or not at all."""
     part = out.with_name(f"{PART}{os.getpid()}-{out.name}")
     with disk_errors(out):
         part.mkdir(parents=True)
@@ -159,6 +162,13 @@ def _with_two_stages(baselines: dict[str, Any], stages: dict[str, Any]) -> dict[
             else:
                 added[name] = block
     return baselines | added
+
+
+def _regimes_with_two_stages(regimes: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+    return {
+        output: {**found, **{name: figures for name, (_, figures) in stages[output].items()}}
+        for output, found in regimes.items()
+    }
 
 
 def _blocks(report: dict[str, Any], output: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from deepstack.training.schedules import set_plateau
 from deepstack.training.state import HistoryRow
 from deepstack.training.strategy import check_agreement, distributed, is_chief, lost_worker_reported, make_strategy
 from deepstack.training.validation import VALIDATION_SHARE, validate
+from deepstack.training.warm import Slot
 
 BeforeEpoch = Callable[[keras.Model, int], None]
 
@@ -80,6 +81,7 @@ def fit(
     before_epoch: BeforeEpoch | None = None,
     bytes_per_sample: float | None = None,
     xla: bool = True,
+    warm: Slot | None = None,
 ) -> FitResult:
     """Train a model.
 
@@ -101,6 +103,7 @@ def fit(
             a run resumes within it.
         bytes_per_sample: activation memory of a training step, for `batch_size: auto`.
         xla: what `jit_compile: auto` means for this model.
+        warm: where compiled steps are kept for the next training of the same graph, whose model this one shares.
 
     Raises:
         DeepstackError: a loss that is not finite, a batch that does not fit the data, a checkpoint of another run,
@@ -111,7 +114,7 @@ def fit(
     chief, checkpoints = is_chief(strategy), folder / "checkpoints"
     keras.utils.set_random_seed(seed)
     with lost_worker_reported(strategy), dtype_policy(precision), strategy.scope():
-        run = prepare(build, config, objective.loss, strategy, precision, len(train), seed, bytes_per_sample, xla)
+        run = prepare(build, config, objective.loss, strategy, precision, len(train), seed, bytes_per_sample, xla, warm)
         identity = run_identity(run, config, seed, train, validation)
         state, best = begin(checkpoints, run, config, identity, resume=resume, clear=chief)
         check_agreement(strategy, state.step)

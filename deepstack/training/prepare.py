@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 from deepstack.config.training import TrainingConfig
 from deepstack.errors import ConfigError
@@ -14,6 +15,7 @@ from deepstack.training.losses import SampleLoss
 from deepstack.training.optimizers import make_optimizer
 from deepstack.training.schedules import WarmUp, learning_rate_schedule
 from deepstack.training.step import Batch, make_predict_step, make_train_step
+from deepstack.training.warm import Compiled, Slot
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +54,12 @@ def prepare(
     seed: int,
     bytes_per_sample: float | None,
     xla: bool,
+    warm: Slot | None = None,
 ) -> Prepared:
     """Build a model and what trains it; to be called inside the strategy's scope, under the dtype policy `precision`.
+
+    Args:
+        warm: where compiled steps of the same graph are kept; None compiles anew.
 
     Raises:
         ConfigError: a batch size that no step can use.
@@ -74,11 +80,19 @@ def prepare(
         )
     plan = BatchPlan(samples, batch_size, config.accumulate_steps, seed)
     schedule = learning_rate_schedule(config, plan.steps_per_epoch)
-    optimizer = make_optimizer(config, schedule, precision)
-    optimizer.build(model.trainable_variables)
     compiled = xla if config.jit_compile == "auto" else config.jit_compile
-    # Keras' own fit is not used: compiling gives callbacks the optimizer they look for.
-    model.compile(optimizer=optimizer, auto_scale_loss=False, jit_compile=compiled)
-    train_step = make_train_step(model, optimizer, loss, strategy, clip_norm=config.clip_norm, jit_compile=compiled)
-    predict_step = make_predict_step(model, strategy, jit_compile=compiled)
-    return Prepared(model, optimizer, schedule, plan, config.epochs * plan.steps_per_epoch, train_step, predict_step)
+
+    def compile_with(model: keras.Model, rate: LearningRateSchedule) -> Compiled:
+        optimizer = make_optimizer(config, rate, precision)
+        optimizer.build(model.trainable_variables)
+        # Keras' own fit is not used: compiling gives callbacks the optimizer they look for.
+        model.compile(optimizer=optimizer, auto_scale_loss=False, jit_compile=compiled)
+        train_step = make_train_step(model, optimizer, loss, strategy, clip_norm=config.clip_norm, jit_compile=compiled)
+        return Compiled(model, optimizer, train_step, make_predict_step(model, strategy, jit_compile=compiled))
+
+    if warm is None or replicas > 1:
+        made = compile_with(model, schedule)
+    else:
+        made = warm.compiled(model, schedule, f"{batch_size} {compiled} {precision}", compile_with)
+    last_step = config.epochs * plan.steps_per_epoch
+    return Prepared(made.model, made.optimizer, schedule, plan, last_step, made.train_step, made.predict_step)

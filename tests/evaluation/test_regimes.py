@@ -80,6 +80,9 @@ def test_figures_of_each_regime_are_of_its_samples() -> None:
     down = found["trend down"]
     assert (down["accuracy"], down["trades_taken"], down["win_rate"], down["sharpe"]) == (0.0, 0, None, None)
     assert found["volatility low"]["samples"] == 2
-    table = regime_table("1h", {"one": found})
-    assert table["rows"]["trend up"][0][0] == "+0.000" and "Sharpe" in table["rows"]["trend up"][0][1]
-    assert table["rows"]["trend down"] == [("–", "0 of 1, 0% right")]
+    many = found | {"trend up": up | {"trades_taken": 30}}
+    table = regime_table("1h", {"one": found, "other": many})
+    assert table["regimes"] == ["trend up", "trend down", "trend range", "volatility high", "volatility low"]
+    assert table["rows"]["one"][0][0] == "+0.000" and "Sharpe" not in table["rows"]["one"][0][1]
+    assert "Sharpe" in table["rows"]["other"][0][1]
+    assert table["rows"]["one"][1] == ("–", "0 of 1, 0% right")

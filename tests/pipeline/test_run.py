@@ -103,7 +103,8 @@ def test_the_report_adds_up(finished: Any) -> None:
 def test_the_command_prints_plan_verdict_and_place(finished: Any) -> None:
     lines = finished.output.splitlines()
     assert [line.split()[0] for line in lines[:5]] == ["data", "model", "work", "memory", "time"]
-    assert lines[-2] == finished.report["verdict"]
+    assert "\n".join(lines[-3:-1]) == finished.report["verdict"]
+    assert lines[-2].startswith("Probability that its Sharpe ratio is no luck, ")
     assert lines[-1] == f"artifact: {finished.folder}"
 
 

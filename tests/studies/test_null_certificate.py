@@ -14,9 +14,11 @@ from deepstack.config.labels import LabelsConfig
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import DataError
+from deepstack.evaluation.certificate import Score, certificate, read_certificate, sentences
 from deepstack.labels.labelled import label
+from deepstack.pipeline.run import run
 from deepstack.studies import null_certificate as module
-from deepstack.studies.null_certificate import Score, certificate, null_certificate, read_scores, sentences, shifted
+from deepstack.studies.null_certificate import null_certificate, read_scores, shifted
 
 CONFIG = """\
 name: tiny
@@ -103,3 +105,30 @@ def test_shifted_labels_keep_symbols_and_moments_but_no_answer() -> None:
         rows = (labels.samples["symbol"] == symbol).to_numpy()
         np.testing.assert_allclose(np.sort(other.outcome_r[rows, 0]), np.sort(labels.outcome_r[rows, 0]))
         np.testing.assert_array_equal(other.samples["net_r"][rows], other.outcome_r[rows, 0])
+
+
+def test_a_runs_report_shows_where_its_score_lies(
+    config: RunConfig, place: Path, report: dict[str, Any], tmp_path: Path
+) -> None:
+    artifact = run(config, out=tmp_path, certificate=place)
+    written = json.loads((artifact / "report.json").read_text())
+    assert written["certificate"]["mirrored"] == report["mirrored"]
+    assert sentences(report)[0] in (artifact / "report.html").read_text()
+    assert (artifact / "plots" / "certificate.png").stat().st_size > 1000
+    # The certificate's real score is the score of this very run.
+    assert written["test"]["auc"] == pytest.approx(report["real"]["auc"], abs=2e-3)
+
+
+def test_a_certificate_of_another_experiment_is_refused(
+    config: RunConfig, place: Path, report: dict[str, Any], tmp_path: Path
+) -> None:
+    tree, candles = config.model_dump(mode="json"), report["data"]["fingerprint"]
+    with pytest.raises(DataError, match="of this seed"):
+        read_certificate(place, tree | {"seed": 6}, candles)
+    with pytest.raises(DataError, match="of this market"):
+        read_certificate(place, tree, "another")
+    with pytest.raises(DataError, match="deepstack certify"):
+        read_certificate(tmp_path, tree, candles)
+    with pytest.raises(DataError, match="of this seed"):
+        run(config.model_copy(update={"seed": 6}), out=tmp_path, certificate=place)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name != ".running"]

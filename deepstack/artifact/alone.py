@@ -1,0 +1,39 @@
+"""One process at a time in a folder that is written piece by piece."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from deepstack.errors import ArtifactError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """Hold the folder, made where it is missing, for the length of the block. A process that dies lets go of it.
+
+    Args:
+        folder: of the study.
+        what: is being written, for the message.
+
+    Raises:
+        ArtifactError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ArtifactError(
+            str(folder),
+            expected="a folder no other process is writing into",
+            received=f"one that writes {what} there",
+            remedy="waiting until it has ended, or another --out",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
