@@ -38,9 +38,12 @@ if TYPE_CHECKING:
     from deepstack.studies.leaderboard import leaderboard as leaderboard
     from deepstack.studies.null_certificate import null_certificate as null_certificate
     from deepstack.studies.together import ensemble as ensemble
+    from deepstack.tuning.hypermodel import HyperNetwork as HyperNetwork
+    from deepstack.tuning.tune import tune as tune
 
 _HOMES = {
     "DeepstackError": "deepstack.errors",
+    "HyperNetwork": "deepstack.tuning.hypermodel",
     "MODELS": "deepstack.models.catalogue",
     "Model": "deepstack.models.entry",
     "RunConfig": "deepstack.config.run",
@@ -68,11 +71,13 @@ _HOMES = {
     "read_market": "deepstack.candles.load",
     "register": "deepstack.models.catalogue",
     "run": "deepstack.pipeline.run",
+    "tune": "deepstack.tuning.tune",
 }
 
 __all__ = [
     "MODELS",
     "DeepstackError",
+    "HyperNetwork",
     "Model",
     "RunConfig",
     "__version__",
@@ -100,6 +105,7 @@ __all__ = [
     "read_market",
     "register",
     "run",
+    "tune",
 ]
 
 

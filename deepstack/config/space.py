@@ -49,6 +49,8 @@ class Parameter:
 
     def setting(self, value: Any) -> Any:
         """What the key is set to when the search picks `value`."""
+        if self.step and self.kind == "float":
+            value = round(self.low + self.step * round((value - self.low) / self.step), 12)
         return [value] * self.repeat if self.repeat else value
 
     def active(self, values: Mapping[str, Any]) -> bool:

@@ -109,7 +109,9 @@ def _declare(hp: Any, parameter: Parameter, conditions: list[Any], known: dict[s
         declare, kind = (hp.Int, int) if parameter.kind == "int" else (hp.Float, float)
         sampling = "log" if parameter.log else "linear"
         step = None if parameter.step is None else kind(parameter.step)
-        declare(parameter.key, kind(parameter.low), kind(parameter.high), step=step, sampling=sampling)
+        # Counting up by a step, Keras Tuner loses the upper end to rounding.
+        slack = 1e-6 * parameter.step if parameter.step and kind is float else 0.0
+        declare(parameter.key, kind(parameter.low), kind(parameter.high + slack), step=step, sampling=sampling)
 
 
 def make_oracle(study: Study) -> Any:

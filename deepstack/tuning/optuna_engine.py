@@ -1,17 +1,21 @@
 """Optuna as the second engine: TPE and a median pruner, one score or two, over a storage that processes share."""
 
+import socket
+import warnings
+from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from deepstack.config.space import Parameter
 from deepstack.errors import ConfigError
 from deepstack.tuning.examine import Examiner
-from deepstack.tuning.outcome import Outcome
+from deepstack.tuning.outcome import Outcome, read_outcomes, write_outcome
 from deepstack.tuning.space import labels
 from deepstack.tuning.study import Study
 
@@ -53,14 +57,7 @@ def open_study(study: Study, draw: int = 0) -> optuna.Study:
             storage=study.url,
             study_name=study.config.name,
             directions=directions,
-            sampler=optuna.samplers.TPESampler(
-                n_startup_trials=STARTUP_TRIALS,
-                multivariate=True,
-                group=True,
-                constant_liar=True,
-                warn_independent_sampling=False,
-                seed=study.config.seed + draw,
-            ),
+            sampler=_sampler(study.config.seed + draw),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
             load_if_exists=True,
         )
@@ -70,6 +67,19 @@ def open_study(study: Study, draw: int = 0) -> optuna.Study:
         ) from error
 
 
+def _sampler(seed: int) -> optuna.samplers.TPESampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=seed
+        )
+
+
+def _tag(folder: Path, worker: str) -> str:
+    """A worker's name among all machines that share the storage."""
+    return f"{socket.gethostname()} {folder.absolute()} {worker}"
+
+
 class OptunaChief:
     """Ends what died workers have left; the storage itself gives out the trials."""
 
@@ -77,15 +87,31 @@ class OptunaChief:
 
     def __init__(self, study: Study) -> None:
         self.known = open_study(study)
-        self.folder = study.folder
+        self.study, self.folder = study, study.folder
         (self.folder / STOP).unlink(missing_ok=True)
+        # Nobody else holds the folder, so whatever of it is running was left by a search that was killed.
+        finished = {one.trial: one for one in read_outcomes(self.folder / "trials")}
+        left = {str(t.user_attrs.get(WORKER, "")) for t in self._running()}
+        for worker in left:
+            if worker.startswith(_tag(self.folder, "")):
+                lost = self.end(worker.removeprefix(_tag(self.folder, "")), "the search was broken off", finished)
+                if lost is not None:
+                    write_outcome(self.folder / "trials", lost)
+
+    def _running(self) -> list[optuna.trial.FrozenTrial]:
+        return self.known.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def end(self, worker: str, reason: str, finished: dict[str, Outcome]) -> Outcome | None:
         """End the trial of a worker that has died; see `KerasChief.end`."""
-        for trial in self.known.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.user_attrs.get(WORKER) == worker:
-                self.known.tell(trial.number, state=TrialState.FAIL)
-                return Outcome(f"{trial.number:04d}", "failed", dict(trial.params), reason=reason, worker=worker)
+        for trial in self._running():
+            if trial.user_attrs.get(WORKER) != _tag(self.folder, worker):
+                continue
+            done = finished.get(f"{trial.number:04d}")
+            if done is not None:
+                _tell(self.known, trial.number, done, self.study)
+                continue
+            self.known.tell(trial.number, state=TrialState.FAIL)
+            return Outcome(f"{trial.number:04d}", "failed", dict(trial.params), reason=reason, worker=worker)
         return None
 
     def stop(self) -> None:
@@ -111,7 +137,7 @@ def work(study: Study, examiner: Examiner, name: str) -> None:
             if len(known.get_trials(deepcopy=False)) >= study.trials:
                 return
             trial = known.ask()
-            trial.set_user_attr(WORKER, name)
+            trial.set_user_attr(WORKER, _tag(study.folder, name))
         values = _suggested(trial, parameters)
 
         def hopeless(fold: int, score: float, trial: optuna.Trial = trial) -> bool:
@@ -121,7 +147,7 @@ def work(study: Study, examiner: Examiner, name: str) -> None:
             return bool(trial.should_prune())
 
         outcome = examiner.examine(f"{trial.number:04d}", values, report=hopeless)
-        _tell(known, trial, outcome, study)
+        _tell(known, trial.number, outcome, study)
 
 
 def _suggested(trial: optuna.Trial, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
@@ -142,7 +168,7 @@ def _suggested(trial: optuna.Trial, parameters: tuple[Parameter, ...]) -> dict[s
     return values
 
 
-def _tell(known: optuna.Study, trial: optuna.Trial, outcome: Outcome, study: Study) -> None:
+def _tell(known: optuna.Study, trial: int, outcome: Outcome, study: Study) -> None:
     if outcome.state == "pruned":
         known.tell(trial, state=TrialState.PRUNED)
     elif outcome.score is None:
