@@ -1,14 +1,14 @@
 """Searches: bayesian against random on a known surface, what selection does where there is no edge, and their cost.
 
 - Surface: every point of a space of 240 is trained once on a market with a planted edge and kept in `--out`. Over 100
-  seeds, searches of 30 trials against it: bayesian beats random (one-sided Wilcoxon p < 0.01), and in the median it ends
+  seeds, searches of 30 trials against it: bayesian beats random (one-sided Wilcoxon p < 0.01) and ends in the median
   within 5 % of the best excess over chance.
 - No edge: over 20 markets without one, ten random trials each. The winner's AUC on the test slice stays within 2.6
   standard errors of 0.5; the score that won the search does not, which is why nobody may report it.
 - Cost: what a search of the ultimate network takes beside training, at most 5 %; the second trial of a graph against
   the first, which compiles.
 
-About 25 minutes on 2 cores, most of it once: `python benchmarks/tuning.py [--out FOLDER] [--parts surface,no_edge,cost]`.
+About 25 minutes on 2 cores: `python benchmarks/tuning.py [--out FOLDER] [--parts surface,no_edge,cost]`.
 """
 
 import argparse

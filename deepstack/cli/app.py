@@ -23,6 +23,7 @@ from deepstack.cli import (
     plan,
     predict,
     run,
+    serve,
     tune,
 )
 from deepstack.cli.plugin import import_plugin
@@ -78,6 +79,7 @@ app.command("ensemble")(ensemble.ensemble)
 app.command("audit")(audit.audit)
 app.command("certify")(certify.certify)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("serve")(serve.serve)
 app.command("tune")(tune.tune)
 app.command("forecast")(forecast.forecast)
 app.command("models")(models.models)

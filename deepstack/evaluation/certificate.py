@@ -112,7 +112,7 @@ def read_certificate(folder: Path, config: dict[str, Any], fingerprint: str) -> 
             received=str(error),
             remedy="deepstack certify --out first",
         ) from error
-    differ = next((key for key in config if key != "data" and theirs.get(key) != config[key]), None)
+    differ = next((key for key in config if key not in ("data", "tuning") and theirs.get(key) != config[key]), None)
     if differ is not None or candles != fingerprint:
         raise DataError(
             str(path),

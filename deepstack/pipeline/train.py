@@ -16,6 +16,7 @@ from deepstack.pipeline.train_network import train_network
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.augment import make_augment
 from deepstack.training.fit import FitResult
+from deepstack.training.warm import Warm
 
 
 def check(config: RunConfig) -> None:
@@ -54,7 +55,13 @@ def check(config: RunConfig) -> None:
 
 
 def train(
-    config: RunConfig, parts: Slices, folder: Path, *, resume: bool = False, progress: Progress = no_progress
+    config: RunConfig,
+    parts: Slices,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: Progress = no_progress,
+    warm: Warm | None = None,
 ) -> FitResult:
     """Train on the training slice, stop by the validation slice.
 
@@ -64,6 +71,8 @@ def train(
         folder: gets training.csv and checkpoints.
         resume: go on from those checkpoints.
         progress: told of every step.
+        warm: compiled steps of earlier trainings, for one network; the result then shares its model with them.
     """
-    learn = train_members if apart(config) else train_network
-    return learn(config, parts, folder, resume=resume, progress=progress)
+    if apart(config):
+        return train_members(config, parts, folder, resume=resume, progress=progress)
+    return train_network(config, parts, folder, resume=resume, progress=progress, warm=warm)

@@ -26,6 +26,7 @@ from deepstack.progress import Progress, no_progress
 from deepstack.samples.folds import make_folds
 from deepstack.samples.split import Split
 from deepstack.studies.answers import Answers, Store
+from deepstack.training.warm import Warm
 
 KEY = ["symbol", "decision_time"]
 
@@ -81,16 +82,17 @@ def fit_job(job: Job, folds: int, source: Source | None = None, progress: Progre
     found = find(source.market, job.config, entry, progress)
     rows = rows_among(found, source.market, job.config)
     splits = folds_of(found.labels.samples, source.market, job)
+    warm = Warm()
     for fold, seed in missing:
         config = job.config.model_copy(update={"seed": seed})
         parts = slices(found.copy(), source.interval, config, splits[fold])
-        made = _baselines(config, parts, progress) if job.baselines else _network(config, parts, progress)
+        made = _baselines(config, parts, progress) if job.baselines else _network(config, parts, warm, progress)
         for model, predictions, facts in made:
             where = rows[parts.split.validation], rows[parts.split.test]
             given = predictions.validation, predictions.test
             job.store.write(job.config, Answers(model, fold, seed, *given, *where, facts=facts))
-        keras.utils.clear_session()
-        gc.collect()
+    keras.utils.clear_session()
+    gc.collect()
     return len(missing)
 
 
@@ -109,10 +111,10 @@ def rows_among(found: Found, market: Market, config: RunConfig) -> np.ndarray:
 Made = Iterator[tuple[str, Predictions, dict[str, float]]]
 
 
-def _network(config: RunConfig, parts: Slices, progress: Progress) -> Made:
+def _network(config: RunConfig, parts: Slices, warm: Warm, progress: Progress) -> Made:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        fitted = train(config, parts, Path(folder), progress=progress)
+        fitted = train(config, parts, Path(folder), progress=progress, warm=warm)
     facts = {
         "seconds": time.perf_counter() - started,
         "epochs": float(fitted.epochs),

@@ -5,10 +5,10 @@ import os
 import tempfile
 import time
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from filelock import FileLock
 
@@ -28,6 +28,7 @@ from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.train import check, train
 from deepstack.progress import Progress, no_progress
 from deepstack.studies.backends import Backend, in_parallel
+from deepstack.training.warm import Warm
 
 RERUNS = 39
 """With so many the real score is best of all by luck once in forty times."""
@@ -107,7 +108,7 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
     config = config.model_copy(update={"seed": seed % 2**31})
     parts = slices(found, source.interval, config)
     with tempfile.TemporaryDirectory() as folder:
-        fitted = train(config, parts, Path(folder))
+        fitted = train(config, parts, Path(folder), warm=_warm())
     said = answered(config, parts, fitted)
     trades = list(taken(config, parts, said))
     gross = [one.trades["gross_r"].to_numpy()[one.chosen].mean() if one.chosen.any() else 0.0 for one in trades]
@@ -117,7 +118,6 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
     score = Score(
         world, number, auc, float(np.mean(gross)), float(np.mean([one.chosen.sum() for one in trades])), seconds
     )
-    keras.utils.clear_session()
     _append(out, score)
     return score
 
@@ -168,6 +168,12 @@ def read_scores(out: Path) -> list[Score]:
     return list(found.values())
 
 
+@cache
+def _warm() -> Warm:
+    """All reruns of a process train one graph; compiled anew each time, some seventy exhaust its memory maps."""
+    return Warm()
+
+
 def _append(out: Path, score: Score) -> None:
     path = out / "scores.jsonl"
     with disk_errors(out), FileLock(out / ".scores.lock"):
@@ -181,7 +187,10 @@ def _append(out: Path, score: Score) -> None:
 
 def _require_same(config: RunConfig, source: Source, out: Path) -> None:
     """Refuse to mix the scores of two experiments."""
-    known = {"config": config.model_dump(mode="json", exclude={"data": {"paths"}}), "data": fingerprint(source.market)}
+    known = {
+        "config": config.model_dump(mode="json", exclude={"data": {"paths"}, "tuning": True}),
+        "data": fingerprint(source.market),
+    }
     path = out / "experiment.json"
     if not path.exists():
         write_atomic(path, lambda part: part.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8"))

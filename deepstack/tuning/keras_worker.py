@@ -12,6 +12,7 @@ from deepstack.tuning.examine import Examiner
 from deepstack.tuning.keras_chief import picked
 from deepstack.tuning.keras_oracles import OBJECTIVE, Random
 from deepstack.tuning.study import Study
+from deepstack.tuning.workers import rest_if_tired
 
 BETWEEN_ASKS_S = 0.1
 
@@ -28,6 +29,7 @@ class _Worker(BaseTuner):
     def pre_create_trial(self) -> None:
         # Keras Tuner asks again at once while there is nothing to do yet.
         time.sleep(BETWEEN_ASKS_S)
+        rest_if_tired()
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
         values = dict(trial.hyperparameters.values)

@@ -18,6 +18,7 @@ from deepstack.tuning.examine import Examiner
 from deepstack.tuning.outcome import Outcome, read_outcomes, write_outcome
 from deepstack.tuning.space import labels
 from deepstack.tuning.study import Study
+from deepstack.tuning.workers import rest_if_tired
 
 STOP = "stop"
 WORKER = "worker"
@@ -133,6 +134,7 @@ def work(study: Study, examiner: Examiner, name: str) -> None:
     begun = len(list((study.folder / "trials").glob("[0-9]*.json")))
     known, parameters = open_study(study, 1000 * begun + number), study.config.tuning.parameters
     while not (study.folder / STOP).exists():
+        rest_if_tired()
         with FileLock(study.folder / ".ask.lock"):
             if len(known.get_trials(deepcopy=False)) >= study.trials:
                 return

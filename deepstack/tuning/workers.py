@@ -14,6 +14,10 @@ from typing import Any
 
 from deepstack.tuning.study import Study
 
+TIRED = 75
+"""Exit code of a worker that wants to be replaced between two trials."""
+MOST_MAPS = 40_000
+"""Memory maps from which it does: every compiled program leaves some, and Linux gives a process 65,530."""
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -43,7 +47,9 @@ class Workers:
             if process.exitcode is None:
                 continue
             del self._running[name]
-            if process.exitcode:
+            if process.exitcode == TIRED:
+                self._start(name)
+            elif process.exitcode:
                 yield name, _how(process.exitcode, self._log(name))
                 self._start(name)
 
@@ -98,6 +104,13 @@ def work(study: Study, address: str, name: str, source: Any = None) -> None:
         from deepstack.tuning.keras_worker import work as work_keras
 
         work_keras(study, examiner, address, name)
+
+
+def rest_if_tired() -> None:
+    """End this process, between trials, when compiled programs have used up most of its memory maps."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        os._exit(TIRED)
 
 
 def _run(study: Study, address: str, name: str, log: Path, threads: str) -> None:

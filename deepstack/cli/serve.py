@@ -1,0 +1,94 @@
+"""`deepstack serve`."""
+
+import asyncio
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepstack.cli.quiet import quiet_import
+from deepstack.errors import ConfigError, DeepstackError
+
+if TYPE_CHECKING:
+    from deepstack.serving.server.serve import Server
+
+TOKEN = "DEEPSTACK_TOKEN"
+
+
+def serve(
+    models_dir: Annotated[
+        Path, typer.Argument(metavar="MODELS_DIR", help="A folder a model, in it a numbered folder a version.")
+    ],
+    rest_port: Annotated[int, typer.Option("--rest-port", min=0, max=65535, help="0 takes a free one.")] = 8501,
+    grpc_port: Annotated[int, typer.Option("--grpc-port", min=0, max=65535, help="0 takes a free one.")] = 8500,
+    host: Annotated[
+        str, typer.Option("--host", help="0.0.0.0 listens to all the world: set a token then.")
+    ] = "127.0.0.1",
+    poll_s: Annotated[float, typer.Option("--poll-s", min=0.05, help="Between looks for new versions.")] = 1.0,
+    max_batch_size: Annotated[int, typer.Option("--max-batch-size", min=1, help="Rows a call; 1 joins nothing.")] = 64,
+    batch_timeout_ms: Annotated[
+        float, typer.Option("--batch-timeout-ms", min=0.0, help="Waiting for others; 0 only while the model works.")
+    ] = 0.0,
+    max_enqueued_rows: Annotated[int, typer.Option("--max-enqueued-rows", min=1, help="More are refused.")] = 4096,
+    max_request_mb: Annotated[int, typer.Option("--max-request-mb", min=1, help="Larger ones are refused.")] = 64,
+    certificate: Annotated[Path | None, typer.Option("--certificate", help="PEM file: TLS for both protocols.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="PEM file of its private key.")] = None,
+) -> None:
+    """Serve published models over REST and gRPC.
+
+    TensorFlow Serving's protocol for machines without Docker: versions and labels, new versions without a failed
+    request, requests joined into batches, metrics for Prometheus. A bearer token in DEEPSTACK_TOKEN is asked of every
+    request. Ends on SIGTERM or Ctrl-C after answering what it was asked.
+
+    \b
+    Examples:
+      deepstack publish artifacts/ultimate-20260101-120000 models
+      deepstack serve models
+      DEEPSTACK_TOKEN=secret deepstack serve models --host 0.0.0.0 --certificate server.pem --key server.key
+    """
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                "deepstack serve",
+                expected=f"{package} installed",
+                received="none",
+                remedy="pip install 'deepstack[serve]'",
+            )
+    _require(models_dir, certificate, key)
+    with quiet_import():
+        from deepstack.serving.server.batching import Batching
+        from deepstack.serving.server.serve import Options
+        from deepstack.serving.server.serve import serve as run_server
+
+    batching = Batching(max_batch_size, batch_timeout_ms, max_enqueued_rows)
+    token = os.environ.get(TOKEN, "")
+    options = Options(host, rest_port, grpc_port, poll_s, batching, max_request_mb * 2**20, certificate, key, token)
+    asyncio.run(run_server(models_dir, options, _tell))
+
+
+def _tell(server: "Server") -> None:
+    host = server.options.host
+    for name, versions in server.models.loaded.items():
+        for number, version in versions.items():
+            print(f"model {name} version {number}: {version.state}{f' {version.error}' if version.error else ''}")
+    for name, versions in server.models.gone.items():
+        for number, version in versions.items():
+            print(f"model {name} version {number}: {version.error}")
+    print(f"REST http{'s' if server.options.certificate else ''}://{host}:{server.rest_port}/v1/models", flush=True)
+    print(f"gRPC {host}:{server.grpc_port}", flush=True)
+
+
+def _require(models_dir: Path, certificate: Path | None, key: Path | None) -> None:
+    if not models_dir.is_dir():
+        raise DeepstackError(
+            str(models_dir), expected="a folder of models", received="none", remedy="deepstack publish ARTIFACT into it"
+        )
+    if (certificate is None) != (key is None):
+        raise DeepstackError(
+            "--certificate and --key", expected="both or neither", received="one of them", remedy="giving the other"
+        )
+    for path in (certificate, key):
+        if path is not None and not path.is_file():
+            raise DeepstackError(str(path), expected="a PEM file", received="none", remedy="another path")

@@ -1,0 +1,133 @@
+"""Joining requests that wait for the same signature into one call of the model."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from grpc import StatusCode
+
+from deepstack.serving.server.refusal import Refusal
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Awaitable[Arrays]]
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How requests are joined; the words are those of TensorFlow Serving's batching parameters.
+
+    Attributes:
+        max_batch_size: rows a call; 1 joins nothing.
+        batch_timeout_ms: a request waits for others as long, while there is room; at 0 it waits only while the model is
+            at work, so that a single client never waits.
+        max_enqueued_rows: waiting at most; more are refused.
+    """
+
+    max_batch_size: int = 64
+    batch_timeout_ms: float = 0.0
+    max_enqueued_rows: int = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    inputs: Arrays
+    rows: int
+    shape: tuple
+    arrived: float
+    answer: asyncio.Future
+
+
+@dataclass(eq=False)
+class Batcher:
+    """The queue of one signature of one version.
+
+    Attributes:
+        run: calls the model.
+        options: how.
+        sizes: told the rows of every call.
+    """
+
+    run: Run
+    options: Batching
+    sizes: Callable[[int], None] = lambda rows: None
+    _queue: deque[_Waiting] = field(default_factory=deque)
+    _rows: int = 0
+    _busy: asyncio.Task | None = None
+
+    async def ask(self, inputs: Mapping[str, np.ndarray], rows: int) -> Arrays:
+        """Outputs of these rows.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED where too many wait; what the model refuses.
+        """
+        if self._rows + rows > self.options.max_enqueued_rows:
+            raise Refusal(StatusCode.RESOURCE_EXHAUSTED, f"{self._rows} rows are waiting, the queue is full")
+        loop = asyncio.get_running_loop()
+        shape = tuple((name, array.shape[1:]) for name, array in sorted(inputs.items()))
+        waiting = _Waiting(dict(inputs), rows, shape, loop.time(), loop.create_future())
+        self._queue.append(waiting)
+        self._rows += rows
+        if self._busy is None:
+            self._busy = asyncio.create_task(self._work())
+        found: Arrays = await waiting.answer
+        return found
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._queue:
+                left = self._queue[0].arrived + self.options.batch_timeout_ms / 1000.0 - loop.time()
+                if left > 0.0 and self._rows < self.options.max_batch_size:
+                    await asyncio.sleep(min(left, 0.001))
+                    continue
+                await self._call(self._next())
+        finally:
+            self._busy = None
+
+    def _next(self) -> list[_Waiting]:
+        """From the front of the queue: alike in shape, no more rows than a call may have, one at least."""
+        batch: list[_Waiting] = []
+        passed: list[_Waiting] = []
+        rows = 0
+        while self._queue:
+            one = self._queue.popleft()
+            if one.answer.cancelled():
+                self._rows -= one.rows
+                continue
+            if batch and (one.shape != batch[0].shape or rows + one.rows > self.options.max_batch_size):
+                passed.append(one)
+                if one.shape == batch[0].shape:
+                    break
+                continue
+            batch.append(one)
+            rows += one.rows
+        self._queue.extendleft(reversed(passed))
+        self._rows -= rows
+        return batch
+
+    async def _call(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
+        joined = batch[0].inputs
+        if len(batch) > 1:
+            joined = {name: np.concatenate([one.inputs[name] for one in batch]) for name in joined}
+        try:
+            self.sizes(sum(one.rows for one in batch))
+            outputs = await self.run(joined)
+        except Refusal as refusal:
+            if len(batch) > 1 and refusal.code is StatusCode.INVALID_ARGUMENT:
+                for one in batch:  # one bad request must not spoil the others
+                    await self._call([one])
+                return
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(Refusal(refusal.code, str(refusal)))
+            return
+        start = 0
+        for one in batch:
+            part = {name: values[start : start + one.rows] for name, values in outputs.items()}
+            start += one.rows
+            if not one.answer.done():
+                one.answer.set_result(part)

@@ -1,0 +1,242 @@
+"""Which models and versions are served: a folder watched, labels resolved, new versions loaded before old ones go."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.protobuf import text_format
+from grpc import StatusCode
+from tensorflow_serving.config import model_server_config_pb2 as configs
+
+from deepstack.errors import ArtifactError
+from deepstack.serving.server.batching import Arrays, Batcher, Batching
+from deepstack.serving.server.refusal import Refusal, not_found
+from deepstack.serving.server.version import Version
+
+CONFIG = "models.config"
+KEPT_STATES = 20
+"""Versions that have gone whose state is still told."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One model of the config.
+
+    Attributes:
+        folder: with a numbered folder a version.
+        latest: how many of the newest; 0 is all.
+        specific: these instead.
+        labels: label → version.
+    """
+
+    folder: Path
+    latest: int = 1
+    specific: tuple[int, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def versions(self) -> set[int]:
+        """Those that shall be served, of those that are there."""
+        there = sorted(int(path.name) for path in _listed(self.folder) if (path / "saved_model.pb").exists())
+        chosen = set(self.specific) if self.specific else set(there[-self.latest :] if self.latest else there)
+        return (chosen | set(self.labels.values())) & set(there)
+
+
+@dataclass(eq=False)
+class Models:
+    """All that is served.
+
+    Attributes:
+        folder: a folder a model in it; `models.config` there may say more.
+        batching: of every signature.
+        sizes: told model, version, signature and rows of every call.
+    """
+
+    folder: Path
+    batching: Batching = Batching()
+    sizes: Callable[[str, int, str, int], None] = lambda *_: None
+    loaded: dict[str, dict[int, Version]] = field(default_factory=dict)
+    gone: dict[str, dict[int, Version]] = field(default_factory=dict)
+    given: dict[str, Wanted] | None = None
+    _batchers: dict[tuple[str, int, str], Batcher] = field(default_factory=dict)
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _labels: dict[str, dict[str, int]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task] = field(default_factory=set)
+
+    def wanted(self) -> dict[str, Wanted]:
+        """What the config, or the folder, asks for.
+
+        Raises:
+            ArtifactError: the config cannot be read.
+        """
+        if self.given is not None:
+            return self.given
+        found = {path.name: Wanted(path) for path in _folders(self.folder)}
+        path = self.folder / CONFIG
+        if path.exists():
+            found |= read_config(path.read_text(encoding="utf-8"), self.folder)
+        return found
+
+    async def refresh(self) -> None:
+        """Load what is new, then let go of what is no longer wanted."""
+        async with self._changing:
+            wanted = self.wanted()
+            new = [
+                Version(name, number, one.folder / str(number))
+                for name, one in wanted.items()
+                for number in sorted(one.versions())
+                if number not in self.loaded.get(name, {}) and not self._failed(name, number, one.folder)
+            ]
+            for version in new:
+                self.loaded.setdefault(version.model, {})[version.number] = version
+            await asyncio.gather(*(version.load() for version in new))
+            self._labels = {name: dict(one.labels) for name, one in wanted.items()}
+            for name, versions in list(self.loaded.items()):
+                keep = wanted[name].versions() if name in wanted else set()
+                able = {number for number in keep if versions.get(number, _NONE).state == "AVAILABLE"}
+                for number, version in list(versions.items()):
+                    # The last version that answers stays until another does.
+                    if version.state == "END" or (number not in keep and (able or name not in wanted)):
+                        self._let_go(version)
+
+    def find(self, model: str, version: int | None = None, label: str | None = None) -> Version:
+        """The version a request means: the newest available one unless it says more.
+
+        Raises:
+            Refusal: NOT_FOUND, or FAILED_PRECONDITION for a label nobody has given.
+        """
+        if label:
+            labels = self._labels.get(model, {})
+            if label not in labels:
+                raise Refusal(StatusCode.FAILED_PRECONDITION, f"Unrecognized servable version label: {label}")
+            version = labels[label]
+        known = self.loaded.get(model, {})
+        if version is not None:
+            if version not in known or known[version].state not in ("AVAILABLE", "UNLOADING"):
+                raise not_found(f"Servable not found for request: Specific({model}, {version})")
+            return known[version]
+        able = [number for number, one in known.items() if one.state == "AVAILABLE"]
+        if not able:
+            raise not_found(f"Servable not found for request: Latest({model})")
+        return known[max(able)]
+
+    def states(self, model: str, version: int | None = None, label: str | None = None) -> list[Version]:
+        """Versions with their states, the newest first.
+
+        Raises:
+            Refusal: NOT_FOUND.
+        """
+        if label:
+            return [self.find(model, label=label)]
+        every = self.gone.get(model, {}) | self.loaded.get(model, {})
+        if version is not None:
+            every = {number: one for number, one in every.items() if number == version}
+        if not every:
+            named = f" with version {version}" if version is not None else ""
+            raise not_found(f"Could not find any versions of model {model}{named}")
+        return [every[number] for number in sorted(every, reverse=True)]
+
+    async def ask(self, version: Version, signature: str, inputs: Arrays, rows: int) -> Arrays:
+        """Outputs of a signature, joined with what others ask."""
+        key = (version.model, version.number, signature)
+        if key not in self._batchers:
+            self._batchers[key] = Batcher(
+                lambda arrays: version.ask(signature, arrays), self.batching, lambda size: self.sizes(*key, size)
+            )
+        return await self._batchers[key].ask(inputs, rows)
+
+    async def reload(self, config: configs.ModelServerConfig) -> None:
+        """Serve what this config says from now on, as HandleReloadConfigRequest asks.
+
+        Raises:
+            Refusal: INVALID_ARGUMENT for a config that says nothing usable, FAILED_PRECONDITION where a version of it
+                cannot be loaded.
+        """
+        try:
+            self.given = wanted_of(config, self.folder)
+        except ArtifactError as error:
+            raise Refusal(StatusCode.INVALID_ARGUMENT, str(error)) from error
+        await self.refresh()
+        for name in self.given:
+            failed = [one for one in self.gone.get(name, {}).values() if one.error]
+            if not self.loaded.get(name) and failed:
+                raise Refusal(StatusCode.FAILED_PRECONDITION, f"{name}: {failed[-1].error}")
+
+    async def close(self) -> None:
+        """Answer what is asked, then end every process."""
+        versions = [version for each in self.loaded.values() for version in each.values()]
+        await asyncio.gather(*(version.unload() for version in versions))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _let_go(self, version: Version) -> None:
+        del self.loaded[version.model][version.number]
+        if not self.loaded[version.model]:
+            del self.loaded[version.model]
+        gone = self.gone.setdefault(version.model, {})
+        gone[version.number] = version
+        for number in sorted(gone)[:-KEPT_STATES]:
+            del gone[number]
+        for key in [key for key in self._batchers if key[:2] == (version.model, version.number)]:
+            del self._batchers[key]
+        if version.state != "END":
+            task = asyncio.create_task(version.unload())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _failed(self, name: str, number: int, folder: Path) -> bool:
+        """Whether it could not be loaded and has not changed since."""
+        one = self.gone.get(name, {}).get(number)
+        if one is None or not one.error:
+            return False
+        return (folder / str(number) / "saved_model.pb").stat().st_mtime <= one.ended_at
+
+
+_NONE = Version("", 0, Path())
+
+
+def read_config(text: str, folder: Path) -> dict[str, Wanted]:
+    """models.config as TensorFlow Serving reads it.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    try:
+        return wanted_of(text_format.Parse(text, configs.ModelServerConfig()), folder)
+    except text_format.ParseError as error:
+        raise ArtifactError(
+            str(folder / CONFIG),
+            expected="a ModelServerConfig as text",
+            received=str(error),
+            remedy="mending it, or `deepstack publish` into a new folder",
+        ) from error
+
+
+def wanted_of(config: configs.ModelServerConfig, folder: Path) -> dict[str, Wanted]:
+    """Model → what shall be served of it; a base path that is not here stands for the folder of that name beside.
+
+    Raises:
+        ArtifactError: a model without a name.
+    """
+    found = {}
+    for one in config.model_config_list.config:
+        if not one.name:
+            raise ArtifactError("models.config", expected="a name for each model", received="none", remedy="one")
+        policy = one.model_version_policy
+        base = Path(one.base_path)
+        latest = policy.latest.num_versions or 1
+        found[one.name] = Wanted(
+            base if one.base_path and base.is_dir() else folder / one.name,
+            0 if policy.HasField("all") else latest,
+            tuple(policy.specific.versions),
+            dict(one.version_labels),
+        )
+    return found
+
+
+def _listed(folder: Path) -> Iterable[Path]:
+    return [path for path in folder.glob("[0-9]*") if path.name.isdecimal()] if folder.is_dir() else []
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and _listed(path)]

@@ -1,0 +1,164 @@
+"""What a signature takes and gives: requests in both protocols become its arrays, its arrays become answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from grpc import StatusCode
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+
+from deepstack.serving.server.refusal import Refusal, invalid
+
+DEFAULT = "serving_default"
+CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+Arrays = dict[str, np.ndarray]
+
+
+def signature_of(signatures: Mapping[str, SignatureDef], name: str, method: str | None = None) -> SignatureDef:
+    """A signature by name.
+
+    Args:
+        method: it must be made for; any by default.
+
+    Raises:
+        Refusal: there is none, or it is made for something else.
+    """
+    if name not in signatures:
+        raise Refusal(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    found = signatures[name]
+    if method is not None and found.method_name != method:
+        raise invalid(
+            f"Expected {method.rpartition('/')[2]} signature method_name to be {method}. Was: {found.method_name}"
+        )
+    return found
+
+
+def from_protos(signature: SignatureDef, tensors: Mapping[str, tensor_pb2.TensorProto]) -> tuple[Arrays, int]:
+    """The inputs of a gRPC request, and how many rows they have.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT names the input that is missing, unknown, or of another type or shape.
+    """
+    _require_names(signature, tensors)
+    arrays = {}
+    for name, info in signature.inputs.items():
+        tensor = tensors[name]
+        if tensor.dtype != info.dtype:
+            raise invalid(f"input {name}: expected {_dtype(info).name}, received {_name_of(tensor.dtype)}")
+        dtype = _dtype(info).as_numpy_dtype
+        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+        if any(size < 0 for size in shape):
+            raise invalid(f"input {name}: expected a shape, received {list(shape)}")
+        _require_shape(name, info, shape)
+        if tensor.tensor_content and dtype is not object:
+            count = int(np.prod(shape, dtype=np.int64))
+            if len(tensor.tensor_content) != count * np.dtype(dtype).itemsize:
+                raise invalid(f"input {name}: {len(tensor.tensor_content)} bytes do not make {list(shape)}")
+            arrays[name] = np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
+        else:
+            arrays[name] = _made(name, tensor)
+    return arrays, _rows(arrays)
+
+
+def from_json(signature: SignatureDef, values: Mapping[str, Any]) -> tuple[Arrays, int]:
+    """The inputs of a REST request in columns, and how many rows they have.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT names the input.
+    """
+    _require_names(signature, values)
+    arrays = {}
+    for name, info in signature.inputs.items():
+        dtype = _dtype(info)
+        try:
+            if dtype == tf.string:
+                array = np.array(values[name], object)
+                if not all(isinstance(item, bytes | str) for item in array.ravel()):
+                    raise ValueError("strings or base64 expected")
+                items = [item.encode() if isinstance(item, str) else item for item in array.ravel()]
+                filled = np.empty(len(items), object)
+                filled[:] = items
+                array = filled.reshape(array.shape)
+            else:
+                plain = np.array(values[name])
+                if plain.size and (plain.dtype.kind not in "fiu" or (dtype.is_integer and plain.dtype.kind == "f")):
+                    raise ValueError(f"numbers for {dtype.name} expected")
+                with np.errstate(over="ignore"):
+                    array = plain.astype(dtype.as_numpy_dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise invalid(f"input {name}: expected {dtype.name} values of one shape ({str(error)[:100]})") from error
+        _require_shape(name, info, array.shape)
+        arrays[name] = array
+    return arrays, _rows(arrays)
+
+
+def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
+    """An output as gRPC sends it."""
+    if array.dtype == object:
+        return tf.make_tensor_proto(array, tf.string)
+    found = tensor_pb2.TensorProto(
+        dtype=tf.as_dtype(array.dtype).as_datatype_enum, tensor_content=np.ascontiguousarray(array).tobytes()
+    )
+    for size in array.shape:
+        found.tensor_shape.dim.add(size=size)
+    return found
+
+
+def to_json(array: np.ndarray) -> Any:
+    """An output as REST sends it: bytes that are no text as base64."""
+    if array.dtype != object:
+        return array.tolist()
+    return [to_json(item) if isinstance(item, np.ndarray) else _text(item) for item in array]
+
+
+def _text(item: bytes) -> Any:
+    import base64
+
+    try:
+        return item.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(item).decode()}
+
+
+def _require_names(signature: SignatureDef, given: Mapping[str, Any]) -> None:
+    expected = set(signature.inputs)
+    if set(given) != expected:
+        raise invalid(f"inputs: expected {', '.join(sorted(expected))}, received {', '.join(sorted(given)) or 'none'}")
+
+
+def _require_shape(name: str, info: TensorInfo, shape: tuple[int, ...]) -> None:
+    expected = [dim.size for dim in info.tensor_shape.dim]
+    fits = len(shape) == len(expected) and all(want in (-1, have) for want, have in zip(expected, shape, strict=True))
+    if not fits and not info.tensor_shape.unknown_rank:
+        raise invalid(f"input {name}: expected shape {expected}, received {list(shape)}")
+
+
+def _rows(arrays: Arrays) -> int:
+    counts = {array.shape[0] for array in arrays.values() if array.ndim}
+    if len(counts) != 1 or len(arrays) != sum(array.ndim > 0 for array in arrays.values()):
+        raise invalid(f"inputs of one batch size expected, received {sorted(counts)}")
+    (rows,) = counts
+    if not rows:
+        raise invalid("one row or more expected, received none")
+    return int(rows)
+
+
+def _made(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
+    try:
+        found: np.ndarray = tf.make_ndarray(tensor)
+    except (ValueError, TypeError, MemoryError) as error:
+        raise invalid(f"input {name}: {str(error)[:200]}") from error
+    return found
+
+
+def _dtype(info: TensorInfo) -> tf.DType:
+    return tf.as_dtype(info.dtype)
+
+
+def _name_of(enum: int) -> str:
+    try:
+        return str(tf.as_dtype(enum).name)
+    except TypeError:
+        return f"type {enum}"

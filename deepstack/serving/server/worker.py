@@ -1,0 +1,108 @@
+"""The process of one model version: it loads the SavedModel, answers message by message, and ends with its server.
+
+`python -m deepstack.serving.server.worker SOCKET VERSION_FOLDER`. It needs TensorFlow and the SavedModel, no Keras.
+"""
+
+import base64
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The products of one row are small, and oneDNN's set-up around each costs more than the product.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from deepstack.serving.server.frames import LENGTHS, pack, unpack
+
+WARM_UP_CALLS = 2
+
+
+def main(address: str, folder: Path) -> None:
+    """Connect, load, warm up, answer until the server hangs up."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.connect(address)
+    try:
+        model, definitions = load(folder)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        link.sendall(pack({"id": 0, "error": f"{type(error).__name__}: {str(error)[:500]}", "code": "load"}, {}))
+        return
+    link.sendall(pack({"id": 0, "signatures": definitions}, {}))
+    while (message := _receive(link)) is not None:
+        head, arrays = message
+        link.sendall(_answered(model, head, arrays))
+
+
+def load(folder: Path) -> tuple[Any, dict[str, str]]:
+    """The SavedModel, warm, and its signatures as base64 of their protobufs."""
+    stored = saved_model_pb2.SavedModel()
+    stored.ParseFromString((folder / "saved_model.pb").read_bytes())
+    (graph,) = (graph for graph in stored.meta_graphs if "serve" in graph.meta_info_def.tags)
+    definitions = {
+        name: base64.b64encode(definition.SerializeToString()).decode()
+        for name, definition in graph.signature_def.items()
+        if not name.startswith("__")
+    }
+    model = tf.saved_model.load(str(folder))
+    _warm_up(model, folder)
+    return model, definitions
+
+
+def _warm_up(model: Any, folder: Path) -> None:
+    """Replay the recorded requests, as TensorFlow Serving does before a version is available."""
+    path = folder / "assets.extra" / "tf_serving_warmup_requests"
+    if not path.exists():
+        return
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        if log.WhichOneof("log_type") != "predict_log":
+            continue
+        request = log.predict_log.request
+        name = request.model_spec.signature_name or "serving_default"
+        inputs = {key: tf.constant(tf.make_ndarray(tensor)) for key, tensor in request.inputs.items()}
+        for _ in range(WARM_UP_CALLS):
+            model.signatures[name](**inputs)
+
+
+def _answered(model: Any, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
+    try:
+        tensors = {name: tf.constant(array) for name, array in arrays.items()}
+        outputs = model.signatures[head["signature"]](**tensors)
+        return pack({"id": head["id"]}, {name: np.asarray(value.numpy()) for name, value in outputs.items()})
+    except (tf.errors.InvalidArgumentError, ValueError, TypeError) as error:
+        return pack({"id": head["id"], "error": str(error)[:500], "code": "invalid"}, {})
+    except tf.errors.OpError as error:
+        return pack({"id": head["id"], "error": str(error)[:500], "code": "internal"}, {})
+
+
+def _receive(link: socket.socket) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    lengths = _exactly(link, LENGTHS.size)
+    if lengths is None:
+        return None
+    head, body = LENGTHS.unpack(lengths)
+    text = _exactly(link, head)
+    data = _exactly(link, body)
+    return None if text is None or data is None else unpack(text, data)
+
+
+def _exactly(link: socket.socket, count: int) -> bytes | None:
+    parts, left = [], count
+    while left:
+        part = link.recv(min(left, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
