@@ -1,0 +1,244 @@
+"""Asking a server of models, TensorFlow Serving or `deepstack serve` alike, over gRPC or REST."""
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from deepstack.errors import DeepstackError
+
+T = TypeVar("T")
+FIRST_WAIT_S = 0.05
+"""Before the first retry; each later one waits twice as long, times a random share."""
+
+
+class ServerError(DeepstackError):
+    """The server refused, or could not be reached in time."""
+
+
+class UnavailableError(ServerError):
+    """Nobody answers at the moment: the one kind of failure that is tried again."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """A server.
+
+    Attributes:
+        address: host:port.
+        protocol: `grpc` or `rest`.
+        token: bearer token; empty sends none.
+        certificate: PEM bytes of the authority to trust; None speaks without TLS, empty trusts the system's.
+    """
+
+    address: str
+    protocol: Literal["grpc", "rest"] = "grpc"
+    token: str = field(default="", repr=False)
+    certificate: bytes | None = None
+
+
+class Client:
+    """Asks one server; every call has a deadline, and is tried again while the server is unavailable.
+
+    Args:
+        where: the server.
+        deadline_s: of a call, its retries counted in.
+        retries: after an UNAVAILABLE, and after nothing else: another failure would come again.
+    """
+
+    def __init__(self, where: Where, *, deadline_s: float = 10.0, retries: int = 3) -> None:
+        self.where, self.deadline_s, self.retries = where, deadline_s, retries
+        self._speak: Any = _Grpc(where) if where.protocol == "grpc" else _Rest(where)
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        version: int | None = None,
+        label: str = "",
+        signature: str = "serving_default",
+    ) -> dict[str, np.ndarray]:
+        """Outputs by name.
+
+        Args:
+            model: served name.
+            inputs: name → array, as the signature has them.
+            version, label: which version; the newest by default.
+            signature: which.
+
+        Raises:
+            UnavailableError: nobody answered within the deadline.
+            ServerError: the server refused; its own words are in the message.
+        """
+        return self._tried(lambda left: self._speak.predict(model, inputs, version, label, signature, left))
+
+    def inputs(self, model: str, *, version: int | None = None, label: str = "") -> dict[str, tuple[int, ...]]:
+        """Input of `serving_default` → its shape, -1 where it is free.
+
+        Raises:
+            ServerError: as `predict`.
+        """
+        return self._tried(lambda left: self._speak.inputs(model, version, label, left))
+
+    def require_features(self, model: str, features: int, *, version: int | None = None, label: str = "") -> None:
+        """Refuse to ask a model that was trained on another list of features.
+
+        Raises:
+            ServerError: the model takes another number of features.
+        """
+        for name, shape in self.inputs(model, version=version, label=label).items():
+            if name.startswith("features") and shape[-1] != features:
+                raise ServerError(
+                    f"model {model}",
+                    expected=f"{features} features, as this feature list has",
+                    received=f"a model of {shape[-1]}",
+                    remedy="the feature list of the artifact that is served",
+                )
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._speak.close()
+
+    def _tried(self, ask: Callable[[float], T]) -> T:
+        deadline, wait = time.monotonic() + self.deadline_s, FIRST_WAIT_S
+        for attempt in range(self.retries + 1):
+            try:
+                return ask(max(deadline - time.monotonic(), 0.001))
+            except UnavailableError:
+                pause = wait * random.uniform(0.5, 1.5)
+                if attempt == self.retries or time.monotonic() + pause > deadline:
+                    raise
+                time.sleep(pause)
+                wait *= 2.0
+        raise AssertionError("the last attempt returns or raises")
+
+
+class _Grpc:
+    def __init__(self, where: Where) -> None:
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        self.grpc = grpc
+        if where.certificate is None:
+            self.channel = grpc.insecure_channel(where.address)
+        else:
+            credentials = grpc.ssl_channel_credentials(where.certificate or None)
+            self.channel = grpc.secure_channel(where.address, credentials)
+        self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+        self.metadata = (("authorization", f"Bearer {where.token}"),) if where.token else ()
+        self.address = where.address
+
+    def predict(
+        self, model: str, inputs: Mapping[str, np.ndarray], version: int | None, label: str, signature: str, left: float
+    ) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest()
+        _name(request.model_spec, model, version, label)
+        request.model_spec.signature_name = signature
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+        answer = self._asked(self.stub.Predict, request, left)
+        return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+
+    def inputs(self, model: str, version: int | None, label: str, left: float) -> dict[str, tuple[int, ...]]:
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        _name(request.model_spec, model, version, label)
+        answer = self._asked(self.stub.GetModelMetadata, request, left)
+        found = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(found)
+        inputs = found.signature_def["serving_default"].inputs
+        return {name: tuple(dim.size for dim in info.tensor_shape.dim) for name, info in inputs.items()}
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def _asked(self, method: Any, request: Any, left: float) -> Any:
+        try:
+            return method(request, timeout=left, metadata=self.metadata)
+        except self.grpc.RpcError as error:
+            kind = UnavailableError if error.code() == self.grpc.StatusCode.UNAVAILABLE else ServerError
+            raise _refused(kind, self.address, f"{error.code().name}: {error.details()}") from error
+
+
+class _Rest:
+    def __init__(self, where: Where) -> None:
+        import ssl
+
+        self.base = f"{'http' if where.certificate is None else 'https'}://{where.address}/v1/models"
+        self.headers = {"authorization": f"Bearer {where.token}"} if where.token else {}
+        known = where.certificate.decode() if where.certificate else None
+        self.context = None if where.certificate is None else ssl.create_default_context(cadata=known)
+
+    def predict(
+        self, model: str, inputs: Mapping[str, np.ndarray], version: int | None, label: str, signature: str, left: float
+    ) -> dict[str, np.ndarray]:
+        body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
+        outputs = self._asked(f"{_place(model, version, label)}:predict", body, left)["outputs"]
+        if not isinstance(outputs, dict):
+            (name,) = self._definition(model, version, label, left, signature)["outputs"]
+            outputs = {name: outputs}
+        kinds = self._definition(model, version, label, left, signature)["outputs"]
+        return {name: np.array(values, _KINDS.get(kinds[name]["dtype"])) for name, values in outputs.items()}
+
+    def inputs(self, model: str, version: int | None, label: str, left: float) -> dict[str, tuple[int, ...]]:
+        found = self._definition(model, version, label, left, "serving_default")["inputs"]
+        return {name: tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"]) for name, info in found.items()}
+
+    def close(self) -> None:
+        """Every call has its own connection."""
+
+    def _definition(self, model: str, version: int | None, label: str, left: float, signature: str) -> Any:
+        tree = self._asked(f"{_place(model, version, label)}/metadata", None, left)
+        return tree["metadata"]["signature_def"]["signature_def"][signature]
+
+    def _asked(self, path: str, body: Any, left: float) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.base}/{path}", data, self.headers)
+        try:
+            with urllib.request.urlopen(request, timeout=left, context=self.context) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            kind = UnavailableError if error.code == 503 else ServerError
+            raise _refused(kind, self.base, f"{error.code}: {_words(error.read())}") from error
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            raise _refused(UnavailableError, self.base, str(error)) from error
+
+
+_KINDS = {"DT_FLOAT": np.float32, "DT_INT32": np.int32, "DT_INT64": np.int64, "DT_BOOL": np.bool_}
+
+
+def _name(spec: Any, model: str, version: int | None, label: str) -> None:
+    spec.name = model
+    if version is not None:
+        spec.version.value = version
+    elif label:
+        spec.version_label = label
+
+
+def _place(model: str, version: int | None, label: str) -> str:
+    if version is not None:
+        return f"{model}/versions/{version}"
+    return f"{model}/labels/{label}" if label else model
+
+
+def _words(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")[:200]
+
+
+def _refused(kind: type[ServerError], where: str, words: str) -> ServerError:
+    remedy = "waiting until it serves" if kind is UnavailableError else "a request it takes"
+    return kind(f"server {where}", expected="an answer", received=words, remedy=remedy)
