@@ -47,9 +47,10 @@ WIDTHS, DROPOUTS = [2, 4, 8, 16, 32], [0.0, 0.2, 0.4, 0.6]
 KEYS = ("training.learning_rate", "model.options.width", "model.options.dropout")
 
 
-def small(edge: float, seed: int = 7, bars: int = 8000) -> RunConfig:
-    """A small network on a small market."""
-    space = dict(zip(KEYS, (f"choice {RATES}", f"choice {WIDTHS}", f"choice {DROPOUTS}"), strict=True))
+def small(edge: float, seed: int = 7, bars: int = 8000, *, tame: bool = False) -> RunConfig:
+    """A small network on a small market; a tame space holds no network that can only answer one thing."""
+    given = (RATES[2:8], WIDTHS[2:], DROPOUTS[:3]) if tame else (RATES, WIDTHS, DROPOUTS)
+    space = {key: f"choice {values}" for key, values in zip(KEYS, given, strict=True)}
     tree = {
         "name": "small",
         "seed": seed,
@@ -111,7 +112,7 @@ def measure_no_edge() -> dict:
     """What the search promised and what the test slice holds, market by market."""
     rows = []
     for seed in range(101, 101 + SEEDS):
-        config = small(edge=0.0, seed=seed)
+        config = small(edge=0.0, seed=seed, tame=True)
         source = load_source(config)
         with tempfile.TemporaryDirectory() as folder:
             examiner = Examiner(config, source, Path(folder))

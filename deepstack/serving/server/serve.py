@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +89,9 @@ class Server:
             await self.models.close()
             raise _taken("--grpc-port", self.options.grpc_port) from error
         await self._grpc.start()
-        config = self._rest.config
         try:
-            listening = config.bind_socket()
-        except SystemExit as error:
+            listening = _listening(self.options.host, self.options.rest_port)
+        except OSError as error:
             await self._grpc.stop(0)
             await self.models.close()
             raise _taken("--rest-port", self.options.rest_port) from error
@@ -100,6 +100,8 @@ class Server:
             asyncio.create_task(self._rest.serve(sockets=[listening])),
             asyncio.create_task(self._watch()),
         ]
+        while not self._rest.started and not self._tasks[0].done():
+            await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
         """Answer what has come, take no more, end every process."""
@@ -149,6 +151,15 @@ async def serve(folder: Path, options: Options, ready: Callable[[Server], None])
     ready(server)
     await ended.wait()
     await server.stop()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A bound socket that names its protocol: asyncio sends small answers at once on such ones alone."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    found = socket.socket(family, kind, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(address)
+    return found
 
 
 def _taken(option: str, port: int) -> DeepstackError:
