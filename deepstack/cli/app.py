@@ -12,6 +12,7 @@ from deepstack.cli import (
     audit,
     certify,
     data,
+    deploy,
     ensemble,
     evaluate,
     explain,
@@ -22,6 +23,7 @@ from deepstack.cli import (
     models,
     plan,
     predict,
+    publish,
     run,
     tune,
 )
@@ -80,6 +82,8 @@ app.command("certify")(certify.certify)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("tune")(tune.tune)
 app.command("forecast")(forecast.forecast)
+app.command("publish")(publish.publish)
+app.command("deploy")(deploy.deploy)
 app.command("models")(models.models)
 
 

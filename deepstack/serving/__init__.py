@@ -1,0 +1,1 @@
+"""Answering outside the process that trained: publishing for TensorFlow Serving, deployments, servers and clients."""
