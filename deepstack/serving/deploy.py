@@ -224,7 +224,7 @@ def _facts(labelled: Mapping[str, Mapping[str, Artifact]], out: Path, models: Pa
         "image": IMAGE,
         "prometheus_image": PROMETHEUS_IMAGE,
         "models": [*labelled],
-        "status_paths": _status_paths(labelled, models),
+        "ready_paths": _ready_paths(labelled, models),
         "models_dir": _mounted(f"./{MODELS}" if models is None else str(models.absolute())),
         "served_at": SERVED_AT,
         "arguments": _arguments(),
@@ -248,11 +248,16 @@ def _mounted(path: str) -> str:
     return json.dumps(path.replace("$", "$$"))
 
 
-def _status_paths(labelled: Mapping[str, Mapping[str, Artifact]], models: Path | None) -> list[str]:
-    """What is asked for under `/v1/models/` to learn whether a server is ready: each model's stable version."""
+def _ready_paths(labelled: Mapping[str, Mapping[str, Artifact]], models: Path | None) -> list[str]:
+    """What is asked for under `/v1/models/` to learn whether a server is ready.
+
+    The metadata of each model's stable version: it is refused until that version is loaded, while the status answers
+    for all versions whatever label is asked for.
+    """
     stable = LABELS[0]
     return [
-        f"{name}/labels/{stable}" if models is None or stable in labels_in(models, name) else name for name in labelled
+        f"{name}/labels/{stable}/metadata" if models is None or stable in labels_in(models, name) else name
+        for name in labelled
     ]
 
 
