@@ -12,6 +12,7 @@ from deepstack.cli import (
     audit,
     certify,
     data,
+    deploy,
     ensemble,
     evaluate,
     explain,
@@ -22,6 +23,7 @@ from deepstack.cli import (
     models,
     plan,
     predict,
+    publish,
     run,
     serve,
     tune,
@@ -82,6 +84,8 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("serve")(serve.serve)
 app.command("tune")(tune.tune)
 app.command("forecast")(forecast.forecast)
+app.command("publish")(publish.publish)
+app.command("deploy")(deploy.deploy)
 app.command("models")(models.models)
 
 

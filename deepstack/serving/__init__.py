@@ -1,1 +1,1 @@
-"""What an artifact is for: published, served, streamed."""
+"""Answering outside the process that trained: publishing for TensorFlow Serving, deployments, servers and clients."""
