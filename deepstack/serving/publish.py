@@ -77,7 +77,7 @@ def publish(
     if label is not None:
         check_label(label)
     record, name = request_record(artifact), artifact.config.name
-    with disk_errors(models), _made(models / name), _alone(models):
+    with _disk_errors(models), _made(models / name), _alone(models):
         config = read_models_config(models)
         entry = listed(config, name, served_at)
         version = _next_version(models / name, entry.version_labels.values())
@@ -115,7 +115,7 @@ def label_published(artifact: Artifact, models: Path, *, label: str, version: in
             received=f"one of the run {there.get('run')}" if there else "none" if not folder.is_dir() else "another's",
             remedy="deepstack publish without --version",
         )
-    with disk_errors(models), _alone(models):
+    with _disk_errors(models), _alone(models):
         config = read_models_config(models)
         set_label(listed(config, name), label, version)
         _write_config(models, config)
@@ -223,6 +223,17 @@ def _made(folder: Path) -> Iterator[None]:
             for place in new:
                 if {path.name for path in place.iterdir()} <= {LAST, LOCK}:  # else another publisher works in it
                     shutil.rmtree(place)
+
+
+@contextmanager
+def _disk_errors(models: Path) -> Iterator[None]:
+    """`disk_errors`, whose advice names the option that other commands have for their folder."""
+    try:
+        with disk_errors(models):
+            yield
+    except ArtifactError as error:
+        remedy = error.remedy.replace("folder with --out", "folder of models")
+        raise ArtifactError(error.where, expected=error.expected, received=error.received, remedy=remedy) from error
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 from deepstack.artifact.load import Artifact
 from deepstack.artifact.manifest import MANIFEST, sha256
 from deepstack.errors import ArtifactError
+from deepstack.models.inputs import BASE
 
 RECORD = "assets.extra/deepstack.json"
 SCHEMA_VERSION = 1
+_COARSER = f"{BASE}_"
 _TYPES = {1: "float32", 2: "float64", 3: "int32", 9: "int64", 10: "bool"}
 """TensorFlow's DataType numbers, of the types a servable of ours takes or gives."""
 
@@ -27,7 +29,7 @@ def request_record(artifact: Artifact) -> dict[str, Any]:
     """
     config, facts = artifact.config, artifact.manifest.data
     inputs, outputs = _signature(saved_model(artifact))
-    window = inputs["features"]["shape"][1:-1]
+    window = inputs[BASE]["shape"][1:-1]
     return {
         "schema_version": SCHEMA_VERSION,
         "artifact_sha256": artifact_sha256(artifact),
@@ -38,7 +40,7 @@ def request_record(artifact: Artifact) -> dict[str, Any]:
         "symbols": list(facts["symbols"]),
         "interval_s": facts["interval_s"],
         "window_bars": window[0] if window else None,
-        "timeframes": list(config.samples.timeframes) if len(inputs) > 1 else [],
+        "timeframes": [name.removeprefix(_COARSER) for name in inputs if name.startswith(_COARSER)],
         "outputs_named": ["won"] if config.labels.kind == "breakout" else list(config.labels.horizons.lengths),
         "thresholds": list(artifact.thresholds),
         "inputs": inputs,
@@ -78,7 +80,7 @@ def read_record(version: Path) -> dict[str, Any] | None:
 def _signature(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     graphs = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
     signature = graphs[0].signature_def.get("serving_default") if graphs else None
-    if signature is None or "features" not in signature.inputs:
+    if signature is None or BASE not in signature.inputs:
         raise ArtifactError(
             str(folder / "saved_model.pb"),
             expected="a signature serving_default with an input `features`",
