@@ -1,4 +1,4 @@
-"""Ask a server of models with a client of others, OpenVINO's ovmsclient (pip install ovmsclient): the protocol is shared.
+"""Ask a server of models with OpenVINO's client (pip install ovmsclient): the protocol is shared.
 
 python examples/ask_with_ovmsclient.py localhost:8500 NAME
 """

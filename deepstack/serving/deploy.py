@@ -30,7 +30,7 @@ PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
 LABELS = ("stable", "canary")
 """Of the first and second artifact of one name."""
 CPUS = 2
-GRPC_PORT, REST_PORT, SERVER_PORT = 8500, 8501, 8080
+GRPC_PORT, REST_PORT = 8500, 8501
 METRICS_PATH = "/monitoring/prometheus/metrics"
 USER = 10001
 
@@ -232,10 +232,8 @@ def _facts(labelled: Mapping[str, Mapping[str, Artifact]], out: Path, models: Pa
         "memory_gib": _memory_gib(artifacts),
         "grpc_port": GRPC_PORT,
         "rest_port": REST_PORT,
-        "server_port": SERVER_PORT,
         "metrics_path": METRICS_PATH,
         "user": USER,
-        "artifact_dir": _mounted(f"./{os.path.relpath(artifacts[0].folder.absolute(), out.absolute())}"),
         "pinned": {
             name: made for name, made in newest.manifest.versions.items() if name not in ("python", "deepstack")
         },

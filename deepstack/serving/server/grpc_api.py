@@ -198,8 +198,8 @@ def find(models: Models, asked: Any) -> Version:
 
 
 def version_in(asked: Any) -> int | None:
-    """The version number of a ModelSpec, where it has one."""
-    return int(asked.version.value) if asked.HasField("version") else None
+    """The version number of a ModelSpec, where it has one; clients of OpenVINO say 0 for the newest."""
+    return int(asked.version.value) or None if asked.HasField("version") else None
 
 
 def spec(version: Version, signature: str) -> Any:
