@@ -14,8 +14,8 @@ from deepstack.artifact.decision import Decision, answers, lean, probabilities
 from deepstack.artifact.describe import write_description
 from deepstack.artifact.fixed_masks import LEAST_ROOM_BYTES, PASSES, FixedMasks, MasksDoNotFitError, can_fix, tile
 from deepstack.artifact.fold import folded_call
-from deepstack.artifact.held_once import HeldVariables, held_once
-from deepstack.artifact.method_names import write_method_names
+from deepstack.artifact.held_once import HeldOnce, HeldVariables
+from deepstack.artifact.rewrite import rewrite, with_methods
 from deepstack.artifact.signatures import DEFAULT, METHODS, Core, Network, Tensors, signatures_of
 from deepstack.artifact.warmup import write_warmup
 
@@ -65,19 +65,19 @@ def export_saved_model(
         seed: of the dropout masks.
     """
     module = tf.Module()
-    network = _network(module, model, decision, shows or {}, seed)
+    network, held = _network(module, model, decision, shows or {}, seed)
     signatures = signatures_of(network, decision, features)
     module.serve = signatures[DEFAULT]
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    write_method_names(folder, METHODS)
+    rewrite(folder, with_methods(METHODS), held.put_weights)
     write_description(folder / EXTRA, decision, features)
     write_warmup(folder / EXTRA, name, examples, signatures, decision.scalers, features)
 
 
 def _network(
     module: tf.Module, model: keras.Model, decision: Decision, shows: Mapping[str, str], seed: int
-) -> Network:
-    """The folded network, and its subnetworks; weights that are variables are kept in `module.held`."""
+) -> tuple[Network, HeldOnce]:
+    """The folded network and its subnetworks, and their constants; weights that are variables are kept in `module.held`."""
     weights_bytes = 4 * model.count_params()
     constant = weights_bytes < CONSTANT_LIMIT_BYTES
     module.held = []
@@ -123,5 +123,5 @@ def _network(
     captured = {id(tensor) for core in cores for tensor in core.captured_inputs}
     read = {id(variable.handle): variable for core in cores for variable in core.variables}
     module.held = [variable for handle, variable in read.items() if handle in captured]  # none that no graph uses
-    cores = held_once(cores)
-    return Network(specs, cores[0], cores[1] if len(cores) > 1 else None)
+    held = HeldOnce(cores)
+    return Network(specs, *held.functions), held

@@ -56,8 +56,10 @@ class FixedMasks:
             return x
         codes = tf.constant(self._codes(layer, x))
         powers, scale, none, whole, flat = self._constants(layer.rate, x)
-        kept = tf.cast(tf.bitwise.bitwise_and(codes, powers), tf.bool)
-        return tf.reshape(tf.where(kept, tf.reshape(x * scale, whole), none), flat)
+        raw = tf.raw_ops  # a deep network has hundreds of these, and Python's wrappers take most of the time
+        kept = raw.Cast(x=raw.BitwiseAnd(x=codes, y=powers), DstT=tf.bool)
+        rows = raw.Reshape(tensor=raw.Mul(x=x, y=scale), shape=whole)
+        return raw.Reshape(tensor=raw.SelectV2(condition=kept, t=rows, e=none), shape=flat)
 
     def _constants(self, rate: float, x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """2^k of subnetwork k, the scale of what is kept, 0, and the two shapes: one node each, not one a layer."""

@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+_FUNCTION, _NODE = "__inference_held_weights_", "held_weight_"
 
 
 class HeldVariables(keras.StatelessScope):
@@ -23,25 +26,47 @@ class HeldVariables(keras.StatelessScope):
         return self._held[id(variable)]
 
 
-def held_once(functions: Sequence[Any]) -> list[Any]:
-    """The same functions with the tensors they capture in one more function, which all of them call.
+class HeldOnce:
+    """Functions with the tensors they capture in one more function, which all of them call.
 
     A SavedModel would hand captured tensors in as arguments of every call. Runtimes put a called function's body in its
     caller's place instead, so that a weight is a constant where it is used. Variables stay captured.
 
+    TensorFlow copies a function into every graph that calls it, even indirectly, so zeros stand in for the weights
+    until `put_weights` writes them into the SavedModel.
+
     Args:
         functions: concrete, of positional arguments, a dict out.
+
+    Attributes:
+        functions: the same ones; to be saved, as called here they compute with zeros.
     """
-    captured = [tensor for function in functions for tensor in function.captured_inputs]
-    values = {id(tensor): tensor for tensor in captured if tensor.dtype != tf.resource}
-    numbers = {key: number for number, key in enumerate(values)}
 
-    @tf.function(input_signature=[], autograph=False)
-    def weights() -> list[tf.Tensor]:
-        return [tf.constant(value.numpy()) for value in values.values()]
+    def __init__(self, functions: Sequence[Any]) -> None:
+        captured = [tensor for function in functions for tensor in function.captured_inputs]
+        found = {id(tensor): tensor for tensor in captured if tensor.dtype != tf.resource}
+        self._values = list(found.values())
+        numbers = {key: number for number, key in enumerate(found)}
 
-    held = weights.get_concrete_function() if values else list
-    return [_closed(function, numbers, held) for function in functions]
+        @tf.function(input_signature=[], autograph=False)
+        def held_weights() -> list[tf.Tensor]:
+            return [
+                tf.constant(np.zeros((), value.dtype.as_numpy_dtype), shape=value.shape, name=f"{_NODE}{number}")
+                for number, value in enumerate(self._values)
+            ]
+
+        held = held_weights.get_concrete_function() if self._values else list
+        self.functions = [_closed(function, numbers, held) for function in functions]
+
+    def put_weights(self, graph: Any) -> None:
+        """Put the captured values in their place, in a saved MetaGraphDef."""
+        for function in graph.graph_def.library.function:
+            if not function.signature.name.startswith(_FUNCTION):
+                continue
+            for node in function.node_def:
+                if node.name.startswith(_NODE):
+                    value = self._values[int(node.name.removeprefix(_NODE))]
+                    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy()))
 
 
 def _closed(function: Any, numbers: dict[int, int], held: Callable[[], Any]) -> Any:

@@ -34,7 +34,7 @@ class Network:
 
     specs: Mapping[str, tf.TensorSpec]
     answer: Core
-    doubt: Core | None
+    doubt: Core | None = None
 
 
 def signatures_of(network: Network, decision: Decision, features: Sequence[str]) -> dict[str, Any]:
