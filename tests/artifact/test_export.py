@@ -250,17 +250,3 @@ def test_a_missing_value_anywhere_in_a_window_is_never_a_move(
     assert np.isnan(found["confidence"][:2]).all()
     assert not found["decision"][:2].any()
     assert np.isfinite(found["probability"][2:]).all()
-
-
-def test_the_c_library_runs_it_without_keras(
-    exported: Any,
-    features: np.ndarray,
-    run_by_c_library: Callable[[Mapping[Path, np.ndarray]], list[dict[str, np.ndarray]]],
-) -> None:
-    results = run_by_c_library(dict.fromkeys(exported.values(), features))
-    for folder, found in zip(exported.values(), results, strict=True):
-        wanted = serve(folder, features)
-        np.testing.assert_allclose(found["probability"], wanted["probability"], atol=1e-6)
-        np.testing.assert_array_equal(found["decision"], wanted["decision"])
-
-
