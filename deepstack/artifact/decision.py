@@ -37,7 +37,7 @@ class Decision:
 
 
 def probabilities(raw: tf.Tensor, known: tf.Tensor, decision: Decision) -> tf.Tensor:
-    """Corrected to the priors and calibrated: float32 [batch, outputs, classes], NaN where not `known`, bool [batch]."""
+    """Corrected to priors and calibrated: float32 [batch, outputs, classes], NaN where not `known`, bool [batch]."""
     offset = tf.constant(decision.head.prior_offset(decision.priors), tf.float32)
     calibrated = _calibrated(decision.head.probabilities(raw, offset), decision.calibrations)
     return tf.where(known[:, None, None], calibrated, math.nan)

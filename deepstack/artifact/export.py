@@ -77,7 +77,7 @@ def export_saved_model(
 def _network(
     module: tf.Module, model: keras.Model, decision: Decision, shows: Mapping[str, str], seed: int
 ) -> tuple[Network, HeldOnce]:
-    """The folded network and its subnetworks, and their constants; weights that are variables are kept in `module.held`."""
+    """The folded network with its subnetworks, and their constants; `module.held` are weights that stay variables."""
     weights_bytes = 4 * model.count_params()
     constant = weights_bytes < CONSTANT_LIMIT_BYTES
     module.held = []

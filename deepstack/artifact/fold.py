@@ -29,7 +29,9 @@ def none_dropped(layer: keras.Layer, x: tf.Tensor) -> tf.Tensor:
     return x
 
 
-def folded_call(model: keras.Model, hold: Hold, drop: Drop = none_dropped) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+def folded_call(
+    model: keras.Model, hold: Hold, drop: Drop = none_dropped
+) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
     """The model's inference as a function that adds only few, fusable operations to a graph.
 
     Layers without a rule below run as they are, with `training=False`.
@@ -174,13 +176,13 @@ def _dropping(layer: keras.Operation, drop: Drop) -> Iterator[None]:
     inside = layer._flatten_layers(include_self=False) if isinstance(layer, keras.Layer) else ()
     asked = [each for each in inside if isinstance(each, keras.layers.Dropout | CounterDropout)]
     for each in asked:
-        # Past Keras' own __setattr__, which refuses to change a built layer.
-        vars(each)["call"] = lambda x, training=False, each=each: drop(each, x)
+        # Past Keras' own __setattr__, which would look for weights in it.
+        object.__setattr__(each, "call", lambda x, training=False, each=each: drop(each, x))
     try:
         yield
     finally:
         for each in asked:
-            del vars(each)["call"]
+            object.__delattr__(each, "call")
 
 
 def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int, hold: Hold, drop: Drop) -> Op:

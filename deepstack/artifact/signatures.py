@@ -44,25 +44,21 @@ def signatures_of(network: Network, decision: Decision, features: Sequence[str])
         features: names of the columns; `predict_candles` is there where all are channels of the candle itself and the
             network sees one window.
     """
-    specs = dict(network.specs)
+    specs, scalers = dict(network.specs), decision.scalers
 
-    def asked(signature: Any, core: Core, ready: Callable[[Any], Tensors], scaled: bool = False) -> Any:
+    def asked(given: Any, core: Core, scalers: Mapping[str, Any], ready: Callable[[Any], Tensors] = dict) -> Any:
         def serve(inputs: Any) -> Tensors:
-            return core(*_cleaned(ready(inputs), {} if scaled else decision.scalers))
+            return core(*_cleaned(ready(inputs), scalers))
 
-        return tf.function(serve, input_signature=[signature], autograph=False)
+        return tf.function(serve, input_signature=[given], autograph=False)
 
-    def as_they_are(inputs: Tensors) -> Tensors:
-        return inputs
-
-    found = {DEFAULT: asked(specs, network.answer, as_they_are)}
-    found[SCALED] = asked(specs, network.answer, as_they_are, scaled=True)
+    found = {DEFAULT: asked(specs, network.answer, scalers), SCALED: asked(specs, network.answer, {})}
     found |= _of_examples(network, decision)
-    if list(specs) == [BASE] and len(specs[BASE].shape) == 3 and features and set(features) <= set(CHANNELS):
+    if list(specs) == [BASE] and specs[BASE].shape[2:] == [len(features)] and set(features) <= set(CHANNELS):
         bars = tf.TensorSpec((None, specs[BASE].shape[1], len(COLUMNS)), tf.float32, name="candles")
-        found[CANDLES] = asked(bars, network.answer, lambda candles: {BASE: of_candles(candles, features)})
+        found[CANDLES] = asked(bars, network.answer, scalers, lambda candles: {BASE: of_candles(candles, features)})
     if network.doubt is not None:
-        found[UNCERTAINTY] = asked(specs, network.doubt, as_they_are)
+        found[UNCERTAINTY] = asked(specs, network.doubt, scalers)
     return found
 
 

@@ -35,9 +35,9 @@ def write_warmup(
     """
     one = _rows(examples, 1)
     inputs = {
-        SCALED: {key: _scaled(values, (scalers or {}).get(key)) for key, values in one.items()},
-        UNCERTAINTY: one,
-        CANDLES: {"candles": _candles(one[BASE], features)} if features else {},
+        SCALED: lambda: {key: _scaled(values, (scalers or {}).get(key)) for key, values in one.items()},
+        UNCERTAINTY: lambda: one,
+        CANDLES: lambda: {"candles": _candles(one[BASE], features)},
     }
     folder.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / "tf_serving_warmup_requests")) as writer:
@@ -47,7 +47,7 @@ def write_warmup(
             if signature in (CLASSIFY, REGRESS):
                 writer.write(_of_example(name, signature, one))
             elif signature != DEFAULT:
-                writer.write(_predict(name, signature, inputs[signature]))
+                writer.write(_predict(name, signature, inputs[signature]()))
 
 
 def _rows(examples: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """The exported graph is the trained network, its scaler and its threshold, and nothing a server could trip over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 

@@ -45,7 +45,9 @@ def test_mean_and_deviation_are_those_of_sixteen_of_the_four_subnetworks(tmp_pat
     x = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
     probability, epistemic = ask(exported(tmp_path / "1", model), x)
     masks = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * 2.0
-    each = 1 / (1 + np.exp(-((x[:, None] * masks) @ WEIGHTS.astype(np.float64) + 0.3)))[..., 0]  # [samples, subnetworks]
+    each = (
+        1 / (1 + np.exp(-((x[:, None] * masks) @ WEIGHTS.astype(np.float64) + 0.3)))[..., 0]
+    )  # [samples, subnetworks]
     counts = np.linalg.lstsq(each, probability * 16, rcond=None)[0]
     np.testing.assert_allclose(counts, counts.round(), atol=0.01)
     assert counts.round().sum() == 16

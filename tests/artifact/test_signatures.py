@@ -80,7 +80,7 @@ def channels(candles: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory, candles: np.ndarray) -> Path:
-    """A network of a window of candle channels and the time of the decision left out, three classes and two horizons."""
+    """A network of a window of candle channels; three classes, two horizons."""
     folder = tmp_path_factory.mktemp("moved") / "1"
     windows = channels(candles)
     inputs = {"features": keras.Input(windows.shape[1:], name="features")}
@@ -215,7 +215,7 @@ def test_the_c_library_answers_every_signature_without_keras(
     for folder, rows in ((won, features), (moved, windows)):
         named = {"features": rows}
         asked[folder] = dict.fromkeys(("serving_default", "predict_scaled", "predict_uncertainty"), named)
-        asked[folder] |= dict.fromkeys(("classify", "regress"), {"inputs": serialized(named)})
+        asked[folder] |= {signature: {"inputs": serialized(named)} for signature in ("classify", "regress")}
     asked[moved]["predict_candles"] = {"candles": candles}
     for folder, results in zip(asked, run_by_c_library(asked), strict=True):
         assert set(asked[folder]) == set(graph_of(folder).signature_def) - {"__saved_model_init_op"}
