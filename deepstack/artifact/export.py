@@ -1,21 +1,23 @@
-"""The SavedModel that TensorFlow Serving loads: unscaled features in, probabilities and decisions out."""
+"""The SavedModel that TensorFlow Serving loads: features or candles in, probabilities and decisions out."""
 
-import math
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from deepstack.artifact.decision import Decision, answers, lean, probabilities
+from deepstack.artifact.describe import write_description
+from deepstack.artifact.fixed_masks import LEAST_ROOM_BYTES, PASSES, FixedMasks, MasksDoNotFitError, can_fix, tile
 from deepstack.artifact.fold import folded_call
+from deepstack.artifact.held_once import HeldOnce, HeldVariables
+from deepstack.artifact.rewrite import rewrite, with_methods
+from deepstack.artifact.signatures import DEFAULT, METHODS, Core, Network, Tensors, signatures_of
 from deepstack.artifact.warmup import write_warmup
-from deepstack.calibration import SMALLEST, Calibration
-from deepstack.features.scale import scaler_constants
-from deepstack.models.heads import Head
 
 CONSTANT_LIMIT_BYTES = 1_000_000_000
 """Weights up to here become constants of the graph, which protobuf limits to 2 GB; larger models keep variables."""
@@ -23,24 +25,10 @@ CONSTANT_LIMIT_BYTES = 1_000_000_000
 RAW = "raw"
 """What the network's own output is called among those of its layers."""
 
+EXTRA = "assets.extra"
+"""Where a SavedModel keeps what no graph reads; TensorFlow Serving leaves it in place."""
 
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """What turns unscaled features into a decision, apart from the network.
-
-    Attributes:
-        scalers: input → fitted pipeline; an input without one reaches the network as it is.
-        head: what the network's outputs mean.
-        priors: [outputs, classes], shares that balanced training has hidden; None when it was not balanced.
-        thresholds: [outputs], of the probability of winning, or of |P(buy) − P(sell)|.
-        calibrations: of the probabilities, one an output; none calibrates nothing.
-    """
-
-    scalers: Mapping[str, Any]
-    head: Head
-    priors: np.ndarray | None
-    thresholds: tuple[float, ...]
-    calibrations: tuple[Calibration, ...] = ()
+_log = logging.getLogger(__name__)
 
 
 def export_saved_model(
@@ -50,6 +38,8 @@ def export_saved_model(
     examples: Mapping[str, np.ndarray],
     name: str,
     shows: Mapping[str, str] | None = None,
+    features: Sequence[str] = (),
+    seed: int = 0,
 ) -> None:
     """Write `folder` as one version of a servable: `saved_model.pb`, `variables/`, `assets.extra/`.
 
@@ -60,6 +50,10 @@ def export_saved_model(
     A head with a variance adds `aleatoric` float32 [batch, outputs], in R². It is float32 whatever the training
     precision. A sample with a value that is not finite has probability NaN and decides for nothing.
 
+    Beside it `predict_scaled`, the same of scaled inputs; `classify` and `regress`, of tf.Examples, for the first
+    output; `predict_candles`, of candles, where the features are channels of the candle itself; `predict_uncertainty`,
+    mean `probability` and `epistemic` deviation over 16 subnetworks, where dropout can be given fixed masks.
+
     Args:
         folder: `serving/<name>/<version>`; made here.
         model: trained, functional.
@@ -67,10 +61,26 @@ def export_saved_model(
         examples: input → real unscaled samples for warm-up.
         name: the servable's name, written into the warm-up requests.
         shows: output → layer, further outputs that tell how an answer came about: attention, a gate, recalled episodes.
+        features: names of the columns of the inputs; without them there is no list of them and no `predict_candles`.
+        seed: of the dropout masks.
     """
     module = tf.Module()
+    network, held = _network(module, model, decision, shows or {}, seed)
+    signatures = signatures_of(network, decision, features)
+    module.serve = signatures[DEFAULT]
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    rewrite(folder, with_methods(METHODS), held.put_weights)
+    write_description(folder / EXTRA, decision, features)
+    write_warmup(folder / EXTRA, name, examples, signatures, decision.scalers, features)
+
+
+def _network(
+    module: tf.Module, model: keras.Model, decision: Decision, shows: Mapping[str, str], seed: int
+) -> tuple[Network, HeldOnce]:
+    """The folded network with its subnetworks, and their constants; `module.held` are weights that stay variables."""
+    weights_bytes = 4 * model.count_params()
+    constant = weights_bytes < CONSTANT_LIMIT_BYTES
     module.held = []
-    constant = 4 * model.count_params() < CONSTANT_LIMIT_BYTES
 
     def hold(weight: np.ndarray) -> tf.Tensor:
         if constant:
@@ -78,101 +88,40 @@ def export_saved_model(
         module.held.append(tf.Variable(weight, trainable=False))
         return module.held[-1]
 
-    shown = {key: model.get_layer(layer).output for key, layer in (shows or {}).items()}
-    network = folded_call(keras.Model(model.input, {RAW: model.output, **shown}), hold)
-    scales = {key: [tf.constant(v) for v in scaler_constants(scaler)] for key, scaler in decision.scalers.items()}
-
-    def scale(key: str, values: tf.Tensor) -> tf.Tensor:
-        if key not in scales:
-            return values
-        low, high, mean, deviation = scales[key]
-        return (tf.clip_by_value(values, low, high) - mean) / deviation
-
+    shown = {key: model.get_layer(layer).output for key, layer in shows.items()}
+    masks = FixedMasks(seed, max(weights_bytes, LEAST_ROOM_BYTES))
+    folded = folded_call(keras.Model(model.input, {RAW: model.output, **shown}), hold, masks)
     specs = {key: tf.TensorSpec(tensor.shape, tensor.dtype, name=key) for key, tensor in model.input.items()}
+    known = tf.TensorSpec((None,), tf.bool, name="known")
 
-    @tf.function(input_signature=[specs], autograph=False)
-    def serve(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        scaled, known = dict(inputs), tf.constant(True)
-        for key, values in inputs.items():
-            if values.dtype != tf.float32:
-                continue
-            # A ReLU turns NaN into 0, so a missing value would come out as a plausible probability.
-            finite = tf.math.is_finite(values)
-            known &= tf.reduce_all(finite, axis=list(range(1, len(values.shape))))
-            scaled[key] = scale(key, tf.where(finite, values, 0.0))
-        outputs = {key: tf.cast(value, tf.float32) for key, value in network(scaled).items()}
-        return _answers(outputs.pop(RAW), known, decision) | outputs
+    def answer(inputs: Tensors, known: tf.Tensor) -> Tensors:
+        outputs = {key: tf.cast(value, tf.float32) for key, value in folded(inputs).items()}
+        return answers(outputs.pop(RAW), known, decision) | outputs
 
-    concrete = serve.get_concrete_function()
-    if constant:
-        module.serve = _frozen(concrete)
-    else:
-        module.held, module.serve = list(concrete.variables), serve  # those the graph uses, and no others
-    signature = module.serve if constant else concrete
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
-    write_warmup(folder / "assets.extra", name, examples)
+    def doubt(inputs: Tensors, known: tf.Tensor) -> Tensors:
+        raw = tf.cast(folded({key: tile(values) for key, values in inputs.items()})[RAW], tf.float32)
+        each = probabilities(raw, tile(known), decision)
+        each = tf.reshape(each, [PASSES, -1, *each.shape[1:]])
+        mean, epistemic = tf.reduce_mean(each, axis=0), tf.math.reduce_std(lean(each), axis=0)
+        if decision.head.kind == "binary":
+            return {"probability": mean[:, 0, 1], "epistemic": epistemic[:, 0]}
+        return {"probability": mean, "epistemic": epistemic}
 
+    held_variables = HeldVariables(hold) if constant else nullcontext()
 
-def _answers(raw: tf.Tensor, known: tf.Tensor, decision: Decision) -> dict[str, tf.Tensor]:
-    head = decision.head
-    offset = tf.constant(head.prior_offset(decision.priors), tf.float32)
-    thresholds = tf.constant(decision.thresholds, tf.float32)
-    calibrated = _calibrated(head.probabilities(raw, offset), decision.calibrations)
-    probability = tf.where(known[:, None, None], calibrated, math.nan)
-    _, variance = head.split(raw)
-    more = {} if variance is None else {"aleatoric": variance[..., 0]}
-    if head.kind == "binary":
-        won = probability[:, 0, 1]
-        return {"probability": won, "decision": won >= thresholds[0], **{k: v[:, 0] for k, v in more.items()}}
-    lean = probability[..., -1] - probability[..., 0]
-    taken = tf.abs(lean) >= thresholds
-    return {
-        "probability": probability,
-        "confidence": tf.reduce_max(probability, axis=-1),
-        "prediction": tf.argmax(probability, axis=-1, output_type=tf.int32),
-        "decision": tf.where(taken, tf.where(lean >= 0.0, 1, -1), 0),
-        **more,
-    }
+    def traced(core: Core) -> Any:
+        with held_variables:
+            return tf.function(core, input_signature=[specs, known], autograph=False).get_concrete_function()
 
-
-def _calibrated(probability: tf.Tensor, calibrations: Sequence[Calibration]) -> tf.Tensor:
-    """`Calibration.__call__` of each output, in the graph; [batch, outputs, classes]."""
-    if not any(calibration.changes for calibration in calibrations):
-        return probability
-    outputs = zip(tf.unstack(probability, axis=1), calibrations, strict=True)
-    return tf.stack([_calibrated_one(given, calibration) for given, calibration in outputs], axis=1)
-
-
-def _calibrated_one(probability: tf.Tensor, calibration: Calibration) -> tf.Tensor:
-    if calibration.knots:
-        if len(calibration.knots) == 1:
-            won = _joined(probability[:, 1], *calibration.knots[0])
-            return tf.stack([1.0 - won, won], axis=1)
-        each = [_joined(probability[:, k], *knots) for k, knots in enumerate(calibration.knots)]
-        return tf.linalg.normalize(tf.stack(each, axis=1), ord=1, axis=1)[0]
-    logits = calibration.slope * tf.math.log(tf.clip_by_value(probability, SMALLEST, 1.0))
-    return tf.nn.softmax(logits + tf.constant(calibration.offset or (0.0,), tf.float32))
-
-
-def _joined(values: tf.Tensor, knots: Sequence[float], becomes: Sequence[float]) -> tf.Tensor:
-    """`np.interp` with rising knots."""
-    x, y = (np.asarray(each, np.float32) for each in (knots, becomes))
-    if len(x) == 1:
-        return tf.fill(tf.shape(values), y[0])
-    last = tf.clip_by_value(tf.searchsorted(x, values, side="right"), 1, len(x) - 1)
-    low, high = tf.gather(x, last - 1), tf.gather(x, last)
-    share = tf.clip_by_value(tf.math.divide_no_nan(values - low, high - low), 0.0, 1.0)
-    return tf.gather(y, last - 1) + share * (tf.gather(y, last) - tf.gather(y, last - 1))
-
-
-def _frozen(concrete: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.GenericFunction:
-    """The same function with every weight a constant, under the same names."""
-    frozen = convert_variables_to_constants_v2(concrete)
-    names = sorted(concrete.structured_outputs)
-    (specs,) = concrete.structured_input_signature[0]
-
-    @tf.function(input_signature=[specs], autograph=False)
-    def serve(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return dict(zip(names, tf.nest.flatten(frozen(*tf.nest.flatten(inputs))), strict=True))
-
-    return serve
+    cores = [traced(answer)]
+    if can_fix(model):
+        try:
+            with masks.on():
+                cores.append(traced(doubt))
+        except MasksDoNotFitError as error:
+            _log.warning("the servable has no predict_uncertainty: %s", error)
+    captured = {id(tensor) for core in cores for tensor in core.captured_inputs}
+    read = {id(variable.handle): variable for core in cores for variable in core.variables}
+    module.held = [variable for handle, variable in read.items() if handle in captured]  # none that no graph uses
+    held = HeldOnce(cores)
+    return Network(specs, *held.functions), held

@@ -1,6 +1,7 @@
 """A trained model as plain TensorFlow operations for inference: batch norm folded, dropout gone, stacks unrolled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import singledispatch
 
 import keras
@@ -19,9 +20,18 @@ MOST_BLOCKS = 32
 Op = Callable[[tf.Tensor], tf.Tensor]
 Hold = Callable[[np.ndarray], tf.Tensor]
 """How a folded weight is held: `tf.constant`, or as a variable where constants would not fit."""
+Drop = Callable[[keras.Layer, tf.Tensor], tf.Tensor]
+"""What becomes of the input of a dropout layer."""
 
 
-def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+def none_dropped(layer: keras.Layer, x: tf.Tensor) -> tf.Tensor:
+    """Inference: dropout passes everything on."""
+    return x
+
+
+def folded_call(
+    model: keras.Model, hold: Hold, drop: Drop = none_dropped
+) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
     """The model's inference as a function that adds only few, fusable operations to a graph.
 
     Layers without a rule below run as they are, with `training=False`.
@@ -29,9 +39,10 @@ def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor
     Args:
         model: a trained functional model.
         hold: wraps each folded weight.
+        drop: called wherever the network has dropout, inside layers without a rule too, but not inside loops.
     """
     ops = {
-        op.name: folded_call(op, hold) if isinstance(op, keras.Model) else fold(op, hold)
+        op.name: folded_call(op, hold, drop) if isinstance(op, keras.Model) else fold(op, hold, drop)
         for op in model.operations
         if not isinstance(op, keras.layers.InputLayer)
     }
@@ -44,31 +55,36 @@ def folded_call(model: keras.Model, hold: Hold) -> Callable[[dict[str, tf.Tensor
 
 
 @singledispatch
-def fold(layer: keras.Operation, hold: Hold) -> Op:
+def fold(layer: keras.Operation, hold: Hold, drop: Drop = none_dropped) -> Op:
     """Inference of one layer, or of a bare operation of the graph."""
     flag = {"training": False} if getattr(layer, "_call_has_training_arg", False) else {}
-    return lambda *tensors: layer(*tensors, **flag)
+
+    def call(*tensors: tf.Tensor) -> tf.Tensor:
+        with _dropping(layer, drop):
+            return layer(*tensors, **flag)
+
+    return call
 
 
 @fold.register(CounterDropout)
 @fold.register(keras.layers.Dropout)
-def _(layer: keras.Layer, hold: Hold) -> Op:
-    return tf.identity
+def _(layer: keras.Layer, hold: Hold, drop: Drop = none_dropped) -> Op:
+    return lambda x: drop(layer, x)
 
 
 @fold.register
-def _(layer: keras.layers.BatchNormalization, hold: Hold) -> Op:
+def _(layer: keras.layers.BatchNormalization, hold: Hold, drop: Drop = none_dropped) -> Op:
     if layer.axis != -1:
-        return fold.dispatch(keras.layers.Layer)(layer, hold)
+        return fold.dispatch(keras.layers.Layer)(layer, hold, drop)
     scale, shift = (hold(v) for v in _affine(layer))
     return lambda x: x * scale + shift
 
 
 @fold.register
-def _(layer: keras.layers.Conv1D, hold: Hold) -> Op:
+def _(layer: keras.layers.Conv1D, hold: Hold, drop: Drop = none_dropped) -> Op:
     """One product over the taps side by side: of few samples it takes a third of a convolution's time."""
     if layer.strides != (1,) or layer.groups != 1 or layer.padding == "valid" or layer.data_format != "channels_last":
-        return fold.dispatch(keras.layers.Layer)(layer, hold)
+        return fold.dispatch(keras.layers.Layer)(layer, hold, drop)
     weights, dilation = layer.kernel.numpy(), layer.dilation_rate[0]
     reach = (len(weights) - 1) * dilation
     before = reach if layer.padding == "causal" else reach // 2
@@ -84,10 +100,10 @@ def _(layer: keras.layers.Conv1D, hold: Hold) -> Op:
 
 
 @fold.register
-def _(layer: keras.layers.MaxPooling1D, hold: Hold) -> Op:
+def _(layer: keras.layers.MaxPooling1D, hold: Hold, drop: Drop = none_dropped) -> Op:
     (size,) = layer.pool_size if isinstance(layer.pool_size, tuple) else (layer.pool_size,)
     if layer.padding != "same" or layer.strides not in (size, (size,)):
-        return fold.dispatch(keras.layers.Layer)(layer, hold)
+        return fold.dispatch(keras.layers.Layer)(layer, hold, drop)
 
     def call(x: tf.Tensor) -> tf.Tensor:
         steps, units = x.shape[1:]
@@ -100,10 +116,10 @@ def _(layer: keras.layers.MaxPooling1D, hold: Hold) -> Op:
 
 
 @fold.register
-def _(layer: RematScan, hold: Hold) -> Op:
+def _(layer: RematScan, hold: Hold, drop: Drop = none_dropped) -> Op:
     block = layer.new_block("folding")
-    has_rule = fold.dispatch(type(block)) is not fold.dispatch(keras.layers.Layer)
-    if not has_rule and layer.depth > MOST_BLOCKS:
+    has_rule = _has_rule(block)
+    if loops(layer):
         return lambda x: layer(x, training=False)
     if not block.built:
         block.build(layer.block_shape)
@@ -113,7 +129,7 @@ def _(layer: RematScan, hold: Hold) -> Op:
     for i in range(layer.depth):
         for variable, stack in zip(variables, stacks, strict=True):
             variable.assign(stack[i])
-        ops.append(fold(block, hold) if has_rule else _as_it_is(layer, stacks, i, hold))
+        ops.append(fold(block, hold, drop) if has_rule else _as_it_is(layer, stacks, i, hold, drop))
 
     def call(x: tf.Tensor) -> tf.Tensor:
         for op in ops:
@@ -124,28 +140,61 @@ def _(layer: RematScan, hold: Hold) -> Op:
 
 
 @fold.register
-def _(layer: ResidualDense, hold: Hold) -> Op:
+def _(layer: ResidualDense, hold: Hold, drop: Drop = none_dropped) -> Op:
     first, second = _dense_norm(layer.dense_1, layer.norm_1, hold), _dense_norm(layer.dense_2, layer.norm_2, hold)
-    return lambda x: x + second(tf.nn.relu(first(x)))
+    return lambda x: x + second(_dropped(layer, tf.nn.relu(first(x)), drop))
 
 
 @fold.register
-def _(layer: PlainDense, hold: Hold) -> Op:
+def _(layer: PlainDense, hold: Hold, drop: Drop = none_dropped) -> Op:
     first = _dense_norm(layer.dense, layer.norm, hold)
-    return lambda x: tf.nn.relu(first(x))
+    return lambda x: _dropped(layer, tf.nn.relu(first(x)), drop)
 
 
 @fold.register
-def _(layer: DenseGrowth, hold: Hold) -> Op:
-    grow = fold(layer.grow, hold)
+def _(layer: DenseGrowth, hold: Hold, drop: Drop = none_dropped) -> Op:
+    grow = fold(layer.grow, hold, drop)
     return lambda x: tf.concat([grow(x), x[:, : -layer.growth]], axis=-1)
 
 
-def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int, hold: Hold) -> Op:
+def loops(layer: RematScan) -> bool:
+    """Whether the folded stack is a loop still."""
+    return layer.depth > MOST_BLOCKS and not _has_rule(layer.template)
+
+
+def _has_rule(block: keras.Layer) -> bool:
+    return fold.dispatch(type(block)) is not fold.dispatch(keras.layers.Layer)
+
+
+def _dropped(block: ResidualDense | PlainDense, x: tf.Tensor, drop: Drop) -> tf.Tensor:
+    return x if block.dropout is None else drop(block.dropout, x)
+
+
+@contextmanager
+def _dropping(layer: keras.Operation, drop: Drop) -> Iterator[None]:
+    """While it lasts, the dropout layers inside a layer ask `drop`."""
+    inside = layer._flatten_layers(include_self=False) if isinstance(layer, keras.Layer) else ()
+    asked = [each for each in inside if isinstance(each, keras.layers.Dropout | CounterDropout)]
+    for each in asked:
+        # Past Keras' own __setattr__, which would look for weights in it.
+        object.__setattr__(each, "call", lambda x, training=False, each=each: drop(each, x))
+    try:
+        yield
+    finally:
+        for each in asked:
+            object.__delattr__(each, "call")
+
+
+def _as_it_is(layer: RematScan, stacks: list[np.ndarray], i: int, hold: Hold, drop: Drop) -> Op:
     """Block i of a stack whose block has no rule: its own call, on its own weights."""
     template, n = layer.template, len(layer.template.trainable_variables)
     values = [hold(stack[i]) for stack in stacks]
-    return lambda x: template.stateless_call(values[:n], values[n:], x, training=False)[0]
+
+    def call(x: tf.Tensor) -> tf.Tensor:
+        with _dropping(template, drop):
+            return template.stateless_call(values[:n], values[n:], x, training=False)[0]
+
+    return call
 
 
 def _dense_norm(dense: keras.layers.Dense, norm: keras.layers.BatchNormalization, hold: Hold) -> Op:

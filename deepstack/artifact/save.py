@@ -16,7 +16,8 @@ import numpy as np
 
 from deepstack.artifact.architecture import write_architecture
 from deepstack.artifact.atomic import disk_errors
-from deepstack.artifact.export import Decision, export_saved_model
+from deepstack.artifact.decision import Decision
+from deepstack.artifact.export import export_saved_model
 from deepstack.models.inputs import BASE
 
 COPIES_ON_DISK = 5
@@ -34,12 +35,14 @@ class Trained:
         features: names of the columns of its inputs, in order.
         decision: scaling, head, priors and thresholds.
         shows: further output of the servable → layer of the network.
+        seed: of the servable's dropout masks.
     """
 
     model: keras.Model
     features: tuple[str, ...]
     decision: Decision
     shows: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
 
 
 def save_files(
@@ -77,7 +80,9 @@ def save_files(
         joblib.dump(thresholds[0] if len(thresholds) == 1 else list(thresholds), folder / f"{name}_threshold.pkl")
         layers = write_architecture(folder / f"{name}_architecture.csv", trained.model)
         servable = folder / "serving" / name / "1"
-        export_saved_model(servable, trained.model, trained.decision, examples, name, trained.shows)
+        export_saved_model(
+            servable, trained.model, trained.decision, examples, name, trained.shows, trained.features, trained.seed
+        )
     return layers
 
 

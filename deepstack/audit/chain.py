@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepstack.artifact.export import Decision, export_saved_model
+from deepstack.artifact.decision import Decision
+from deepstack.artifact.export import export_saved_model
 from deepstack.artifact.load import Artifact
 from deepstack.artifact.manifest import MANIFEST, Manifest
 from deepstack.audit.features import audit_features
@@ -170,7 +171,7 @@ def _of_config(config: RunConfig, market: Market, place: Path, progress: Progres
     thresholds = tuple(0.5 if head.kind == "binary" else 0.1 for _ in head.names)
     decision = Decision(parts.scalers, head, parts.priors, thresholds)
     servable = place / "serving" / config.name / "1"
-    export_saved_model(servable, model, decision, parts.examples, config.name)
+    export_saved_model(servable, model, decision, parts.examples, config.name, features=parts.names)
     interval = next(iter(market.values())).interval
     data = {
         "priors": None if parts.priors is None else parts.priors.tolist(),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepstack.artifact.atomic import disk_errors
-from deepstack.artifact.export import Decision
+from deepstack.artifact.decision import Decision
 from deepstack.artifact.manifest import write_manifest
 from deepstack.artifact.save import Trained, save_files
 from deepstack.artifact.workspace import publish, removed_if_unused
@@ -82,7 +82,7 @@ def run(
         judged = judge_network(model, head, parts, source.market, config, fitted, progress)
     with watch.stage("export"):
         decision = Decision(parts.scalers, head, parts.priors, judged.thresholds, judged.calibrations)
-        trained = Trained(model, parts.names, decision, entry.explains)
+        trained = Trained(model, parts.names, decision, entry.explains, config.seed)
         layers = save_files(folder, config.name, trained, feature_rows(parts.names), parts.examples)
 
     report = {"run": workspace.run, "data": source.facts, **facts_of(config, parts, model, layers, fitted)}

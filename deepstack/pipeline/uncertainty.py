@@ -1,17 +1,17 @@
 """Epistemic uncertainty: how far the answers of one network lie apart when its dropout stays on."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from deepstack.artifact.fixed_masks import every_layer
 from deepstack.artifact.load import Artifact
 from deepstack.artifact.model import load_network
 from deepstack.errors import ConfigError
 from deepstack.layers.counter_dropout import CounterDropout
-from deepstack.layers.remat_scan import RematScan
 
 
 def epistemic(
@@ -53,14 +53,6 @@ def epistemic(
         batch = {name: tf.constant(values[rows]) for name, values in inputs.items()}
         parts.append(np.std([score(call(batch).numpy()) for _ in range(passes)], axis=0))
     return np.concatenate(parts)[:count]
-
-
-def every_layer(model: keras.Model) -> Iterator[keras.Layer]:
-    """All layers, those inside a block that is repeated included."""
-    for layer in model._flatten_layers(include_self=False):
-        yield layer
-        if isinstance(layer, RematScan):
-            yield from layer.template._flatten_layers()
 
 
 def _require_dropout(network: keras.Model, passes: int) -> None:

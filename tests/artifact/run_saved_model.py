@@ -1,6 +1,7 @@
 """Run SavedModels through TensorFlow's C API alone: no TensorFlow, Keras or deepstack in Python.
 
-argv[1]: JSON list of {saved_model, features (.npy), input, probability, decision (tensor names), result (.npz)}.
+argv[1]: JSON list of {saved_model, calls: [{inputs: .npz by input, feeds: input → tensor name, fetches: output → tensor
+name, result: .npz}]}. Byte strings are fed from arrays of kind S.
 """
 
 import ctypes
@@ -8,10 +9,13 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-FLOAT, BOOL = 1, 10
+DTYPES = {1: np.float32, 3: np.int32, 9: np.int64, 10: np.bool_}
+"""TF_DataType → numpy's."""
+STRING, TSTRING_BYTES = 7, 24
 
 
 class Output(ctypes.Structure):
@@ -24,12 +28,14 @@ def load_library() -> ctypes.CDLL:
     package = Path(importlib.util.find_spec("tensorflow").origin).parent  # finds it, imports nothing
     library = ctypes.CDLL(str(next(package.glob("libtensorflow_cc.*"))), mode=ctypes.RTLD_GLOBAL)
     pointers = (
-        "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel GraphOperationByName AllocateTensor TensorData"
+        "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel GraphOperationByName AllocateTensor TensorData "
+        "StringGetDataPointer"
     )
     for name in pointers.split():
         getattr(library, f"TF_{name}").restype = ctypes.c_void_p
     library.TF_Message.restype = ctypes.c_char_p
     library.TF_Dim.restype = ctypes.c_int64
+    library.TF_StringGetSize.restype = ctypes.c_size_t
     return library
 
 
@@ -59,46 +65,60 @@ class Session:
         found = self.library.TF_GraphOperationByName(pointer(self.graph), operation.encode())
         return Output(found, int(index))
 
-    def run(self, feed: str, values: np.ndarray, fetches: list[str]) -> list[np.ndarray]:
-        library = self.library
-        shape = (ctypes.c_int64 * values.ndim)(*values.shape)
-        tensor = library.TF_AllocateTensor(FLOAT, shape, values.ndim, ctypes.c_size_t(values.nbytes))
-        ctypes.memmove(pointer(library.TF_TensorData(pointer(tensor))), values.ctypes.data, values.nbytes)
-        inputs, outputs = (Output * 1)(self.tensor(feed)), (Output * len(fetches))(*map(self.tensor, fetches))
+    def run(self, feeds: dict[str, np.ndarray], fetches: list[str]) -> list[np.ndarray]:
+        fed = (ctypes.c_void_p * len(feeds))(*map(self.write, feeds.values()))
+        inputs = (Output * len(feeds))(*map(self.tensor, feeds))
+        outputs = (Output * len(fetches))(*map(self.tensor, fetches))
         found = (ctypes.c_void_p * len(fetches))()
-        fed = (ctypes.c_void_p * 1)(tensor)
-        library.TF_SessionRun(
-            pointer(self.session),
-            None,
-            inputs,
-            fed,
-            1,
-            outputs,
-            found,
-            len(fetches),
-            None,
-            0,
-            None,
-            pointer(self.status),
-        )
+        handed = inputs, fed, len(feeds), outputs, found, len(fetches), None, 0, None
+        self.library.TF_SessionRun(pointer(self.session), None, *handed, pointer(self.status))
         self.check()
         return [self.read(result) for result in found]
 
+    def write(self, values: np.ndarray) -> int:
+        library, text = self.library, values.dtype.kind == "S"
+        kind = STRING if text else next(code for code, dtype in DTYPES.items() if dtype == values.dtype)
+        size = values.size * TSTRING_BYTES if text else values.nbytes
+        shape = (ctypes.c_int64 * values.ndim)(*values.shape)
+        tensor = library.TF_AllocateTensor(kind, shape, values.ndim, ctypes.c_size_t(size))
+        data = library.TF_TensorData(pointer(tensor))
+        if not text:
+            ctypes.memmove(pointer(data), np.ascontiguousarray(values).ctypes.data, size)
+            return tensor
+        for number, value in enumerate(values.ravel().tolist()):
+            place = pointer(data + number * TSTRING_BYTES)
+            library.TF_StringInit(place)
+            library.TF_StringCopy(place, value, ctypes.c_size_t(len(value)))
+        return tensor
+
     def read(self, tensor: int) -> np.ndarray:
-        library = self.library
-        dtype = {FLOAT: np.float32, BOOL: np.bool_}[library.TF_TensorType(pointer(tensor))]
+        library, kind = self.library, self.library.TF_TensorType(pointer(tensor))
         shape = [library.TF_Dim(pointer(tensor), axis) for axis in range(library.TF_NumDims(pointer(tensor)))]
-        data = ctypes.string_at(library.TF_TensorData(pointer(tensor)), int(np.prod(shape)) * np.dtype(dtype).itemsize)
-        return np.frombuffer(data, dtype).reshape(shape).copy()
+        count, data = int(np.prod(shape)), library.TF_TensorData(pointer(tensor))
+        if kind == STRING:
+            return np.array([self.text(data + i * TSTRING_BYTES) for i in range(count)]).reshape(shape)
+        dtype = DTYPES[kind]
+        raw = ctypes.string_at(data, count * np.dtype(dtype).itemsize)
+        return np.frombuffer(raw, dtype).reshape(shape).copy()
+
+    def text(self, place: int) -> bytes:
+        size = self.library.TF_StringGetSize(pointer(place))
+        return ctypes.string_at(self.library.TF_StringGetDataPointer(pointer(place)), size)
+
+
+def answer(session: Session, call: dict[str, Any]) -> None:
+    inputs = np.load(call["inputs"])
+    feeds = {tensor: inputs[name] for name, tensor in call["feeds"].items()}
+    found = session.run(feeds, list(call["fetches"].values()))
+    np.savez(call["result"], **dict(zip(call["fetches"], found, strict=True)))
 
 
 def main() -> None:
     library = load_library()
     for job in json.loads(sys.argv[1]):
         session = Session(library, job["saved_model"])
-        features = np.ascontiguousarray(np.load(job["features"]), dtype=np.float32)
-        probability, decision = session.run(job["input"], features, [job["probability"], job["decision"]])
-        np.savez(job["result"], probability=probability, decision=decision)
+        for call in job["calls"]:
+            answer(session, call)
     assert not {"tensorflow", "keras", "deepstack"} & set(sys.modules)
 
 

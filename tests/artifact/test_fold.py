@@ -6,11 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
 
 from deepstack.artifact.fold import fold, folded_call
+from deepstack.layers.counter_dropout import CounterDropout
 from deepstack.layers.dense_growth import DenseGrowth
 from deepstack.layers.plain_dense import PlainDense
+from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
 
 X = np.random.default_rng(0).normal(size=(32, 24)).astype(np.float32)
@@ -105,3 +108,35 @@ def test_pooling_over_time_is_a_maximum_of_neighbours(steps: int, options: dict[
 def test_pooling_of_another_kind_runs_as_it_is(options: dict[str, Any]) -> None:
     layer = keras.layers.MaxPooling1D(3, **options)
     assert not held_by(layer, refilled(layer, (8, 3)))
+
+
+def halved(layer: keras.Layer, x: tf.Tensor) -> tf.Tensor:
+    """Stands in for dropout."""
+    return x * 0.5 if layer.rate else x
+
+
+def test_dropout_is_asked_wherever_the_network_drops(
+    networks: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = dict(networks) | {
+        name: small_models.build(name, small_models.WITH_DROPOUT) for name in ("transformer", "residual_cnn1d")
+    }
+    random = np.random.default_rng(3)
+    for name, model in every.items():
+        x = {"features": X[:4]} if name in networks else small_models.inputs_of(name, 4)
+        if name not in networks:  # whose branches begin at zero
+            model.set_weights([w + 0.1 * random.random(w.shape).astype(w.dtype) for w in model.get_weights()])
+        found = folded_call(model, tf.constant, halved)({key: tf.constant(values) for key, values in x.items()})
+        plain = model(x, training=False).numpy()
+        with monkeypatch.context() as patch:
+            for kind in (keras.layers.Dropout, CounterDropout):
+                patch.setattr(kind, "call", lambda layer, x, training=False: halved(layer, x))
+            traces = [layer._traces.block for layer in model.layers if isinstance(layer, RematScan)]
+            for trace in traces:
+                trace.clear()  # they remember the call as it was
+            wanted = model(x, training=False).numpy()
+            for trace in traces:
+                trace.clear()
+        assert np.abs(wanted - plain).max() > 1e-3, name
+        np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(model(x, training=False), plain, atol=1e-6, err_msg=name)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_models import BARS, FEATURES, SMALL, WITH_DROPOUT, build, inputs_of, shapes, targets_of
+from tensorflow.core.protobuf import saved_model_pb2
 
 from deepstack.artifact.export import Decision, export_saved_model
 from deepstack.config.features import FeaturesConfig
@@ -279,6 +280,26 @@ def test_every_saved_form_predicts_the_same(trained: dict[str, tuple[keras.Model
         }
         wanted = tf.sigmoid(model(scaled, training=False)[:, 0])
         np.testing.assert_allclose(served["probability"], wanted, atol=1e-5, err_msg=name)
+
+
+RANDOM = ("Random", "StatelessRng", "Multinomial", "Bernoulli", "Shuffle", "RngSkip", "PyFunc", "XlaCallModule")
+
+
+def test_every_servable_tells_its_doubt_and_none_draws_or_calls_python(
+    trained: dict[str, tuple[keras.Model, Path]],
+) -> None:
+    for name, (_, folder) in trained.items():
+        saved = saved_model_pb2.SavedModel.FromString((folder / "served" / "saved_model.pb").read_bytes())
+        graph = saved.meta_graphs[0].graph_def
+        ops = {node.op for function in graph.library.function for node in function.node_def}
+        ops |= {node.op for node in graph.node}
+        assert not [op for op in ops if any(word in op for word in RANDOM)], name
+        loaded = tf.saved_model.load(str(folder / "served"))
+        inputs = {key: tf.constant(values) for key, values in inputs_of(name, 8, seed=1).items()}
+        assert {"serving_default", "predict_scaled", "classify", "regress"} <= set(loaded.signatures), name
+        found = loaded.signatures["predict_uncertainty"](**inputs)
+        assert np.isfinite(found["probability"]).all(), name
+        assert np.mean(found["epistemic"]) > 1e-5, name
 
 
 def test_two_devices_share_a_step() -> None:
