@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ROWS_A_GROUP = 65_536
 
 
-def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+def check_output(path: Path, suffixes: tuple[str, ...], option: str = "--out") -> None:
     """Refuse, before any work is done, a file that could not be written at the end of it.
 
     Raises:
@@ -23,15 +23,15 @@ def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
     """
     if path.suffix not in suffixes:
         raise DeepstackError(
-            f"--out {path}",
+            f"{option} {path}",
             expected=f"a name ending in {' or '.join(suffixes)}",
             received=repr(path.suffix),
-            remedy=f"--out {path.stem or 'table'}{suffixes[0]}",
+            remedy=f"{option} {path.stem or 'table'}{suffixes[0]}",
         )
     folder = path.absolute().parent
     if not folder.is_dir() or path.is_dir() or not os.access(folder, os.W_OK):
         raise DeepstackError(
-            f"--out {path}",
+            f"{option} {path}",
             expected="a file in an existing folder you may write to",
             received="a folder" if path.is_dir() else f"{folder}, {'read-only' if folder.is_dir() else 'missing'}",
             remedy="another place",
