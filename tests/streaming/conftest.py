@@ -12,32 +12,31 @@ BASE = """\
 name: {name}
 seed: 3
 data:
-  synthetic: {{symbols: 2, bars: {bars}, interval: 1min, edge: 1.0}}
+  synthetic: {{symbols: 2, bars: 3000, interval: 1min, edge: 1.0}}
 features:
-  max_features: 12
   {features}
-labels:
-  {labels}
+labels: {labels}
 samples: {samples}
 model: {model}
 training: {{strategy: none, jit_compile: false, epochs: 1, batch_size: 64, learning_rate: 0.01}}
 evaluation: {{bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all]}}
 """
-HORIZONS = "{kind: horizons, horizons: {lengths: [5min, 15min], volatility_bars: 60, every_bars: 1}}"
-LIGHT = "groups: [price, calendar, momentum]"
-PEERS = "groups: [price, cross_asset]\n  keep: [beta_100, market_momentum_24]"
+HORIZONS = "{kind: horizons, horizons: {lengths: [5min, 15min], volatility_bars: 60, every_bars: 4}}"
+LIGHT = "names: [return_1, return_5, upper_wick, rsi_14, macd_line_12_26, hour_of_day_sin, return_200]"
+SHORT = "names: [return_1, return_5, upper_wick, wick_asymmetry_20, hour_of_day_sin]"
+PEERS = "names: [return_1, upper_wick, beta_100, market_momentum_20, relative_strength_20]"
 KINDS: dict[str, dict[str, Any]] = {
     "bar": {
-        "labels": "kind: breakout",
+        "labels": "{kind: breakout}",
         "features": LIGHT,
         "samples": "{}",
         "model": "{name: sequential, options: {layers: 5, width: 16}}",
     },
     "wide": {
-        "labels": "kind: breakout",
-        "features": LIGHT,
+        "labels": "{kind: breakout}",
+        "features": SHORT,
         "samples": "{}",
-        "model": "{name: sequential, options: {layers: 6, width: 8}}",
+        "model": "{name: sequential, options: {layers: 6, width: 32}}",
     },
     "peers": {
         "labels": HORIZONS,
@@ -47,17 +46,18 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "convolution": {
         "labels": HORIZONS,
-        "features": LIGHT,
+        "features": SHORT,
         "samples": "{window_bars: 16}",
         "model": "{name: cnn1d, head: horizons, options: {filters: [4, 4, 4], units: 4}}",
     },
     "frames": {
         "labels": HORIZONS,
-        "features": "groups: [price, calendar]\n  exclude: [return_200]",
-        "samples": "{window_bars: 8, timeframes: [15min, 5min]}",
+        "features": SHORT,
+        "samples": "{window_bars: 4, timeframes: [15min, 5min]}",
         "model": "{name: attentive_lstm, head: horizons, options: {units: 4, dropout: 0.0}}",
     },
 }
+"""Kind → what its config adds. `peers` looks at other symbols, `frames` at coarser bars."""
 
 
 @pytest.fixture(scope="session")
@@ -70,13 +70,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     @cache
     def make(kind: str) -> Path:
-        config = dict(KINDS[kind])
-        labels = config.pop("labels")
         file = place / f"{kind}.yaml"
-        text = BASE.format(name=kind, bars=9000 if kind == "frames" else 3000, labels="LABELS", **config)
-        file.write_text(
-            text.replace("labels:\n  LABELS", f"labels: {labels}" if labels[0] == "{" else f"labels:\n  {labels}")
-        )
+        file.write_text(BASE.format(name=kind, **KINDS[kind]))
         return run(read_config(file), out=place / "artifacts")
 
     return make
