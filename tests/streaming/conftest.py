@@ -22,8 +22,8 @@ training: {{strategy: none, jit_compile: false, epochs: 1, batch_size: 64, learn
 evaluation: {{bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all]}}
 """
 HORIZONS = "{kind: horizons, horizons: {lengths: [5min, 15min], volatility_bars: 60, every_bars: 4}}"
-LIGHT = "names: [return_1, return_5, upper_wick, rsi_14, macd_line_12_26, hour_of_day_sin, return_200]"
-SHORT = "names: [return_1, return_5, upper_wick, wick_asymmetry_20, hour_of_day_sin]"
+LIGHT = "names: [return_1, rsi_14, macd_line_12_26, upper_wick, hour_of_day_sin, return_200]"
+SHORT = "names: [rate_of_change_5, upper_wick, wick_asymmetry_20, efficiency_10, hour_of_day_sin]"
 PEERS = "names: [return_1, upper_wick, beta_100, market_momentum_20, relative_strength_20]"
 KINDS: dict[str, dict[str, Any]] = {
     "bar": {
