@@ -73,10 +73,9 @@ def stream(
         from deepstack.streaming.tally import Tally
 
     tally = Tally()
-    file = sys.stdin.buffer if data is None else open_candles(data)
     found = answers(
         pipeline.load(artifact),
-        lines_of(file, "standard input" if data is None else str(data)),
+        lines_of(open_candles(data), "standard input" if data is None else str(data)),
         others=[pipeline.load(other) for other in others or ()],
         fallback=None if fallback is None else pipeline.load(fallback),
         rules=rules,

@@ -55,22 +55,24 @@ class BarReader:
                     where, expected="JSON", received=f"{text[:40]!r}", remedy="one JSON object a line"
                 ) from error
             return self.row(row, where) if isinstance(row, dict) else self._listed(None, row, where)
-        if not self._plans:
-            self._delimiter = max(_DELIMITERS, key=text.count)
+        delimiter = self._delimiter or max(_DELIMITERS, key=text.count)
         try:
-            fields = next(csv.reader([text], delimiter=self._delimiter))
+            fields = next(csv.reader([text], delimiter=delimiter))
         except csv.Error as error:
             raise DataError(where, expected="CSV", received=f"{text[:40]!r}", remedy="one bar a line") from error
-        if not self._plans and len(fields) >= _FEWEST_COLUMNS and not any(map(_is_number, fields)):
+        if not self._delimiter and len(fields) >= _FEWEST_COLUMNS and not any(map(_is_number, fields)):
             try:
                 self._plan(fields, where)
             except DataError as error:
                 raise HeaderError(
                     error.where, expected=error.expected, received=error.received, remedy=error.remedy
                 ) from error
-            self._header = fields
+            self._header, self._delimiter = fields, delimiter
+        if fields == self._header:
             return None
-        return None if fields == self._header else self._listed(self._header, fields, where)
+        bar = self._listed(self._header, fields, where)
+        self._delimiter = delimiter
+        return bar
 
     def row(self, row: Mapping[str, Any], where: str) -> Bar:
         """The bar of one row by column name; names and times as in candle files.

@@ -1,12 +1,14 @@
 """Lines of a file or of standard input, as they come, without blocking the event loop."""
 
 import asyncio
-import gzip
 import threading
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from gzip import GzipFile
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Protocol
 
 from deepstack.errors import DataError
 
@@ -15,21 +17,43 @@ LONGEST_LINE_BYTES = 65_536
 WAITING_LINES = 256
 
 
-def open_candles(path: Path) -> BinaryIO:
-    """A file of lines, gzipped where its name ends in .gz.
+class Source(Protocol):
+    """Bytes as they come. Unbuffered: a buffer's lock, held by a read that waits, aborts the end of the process."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+def open_candles(path: Path | None) -> Source:
+    """A file of lines, gzipped where its name ends in .gz; None: standard input.
 
     Raises:
         DataError: it cannot be opened.
     """
     try:
-        return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+        if path is None:
+            return FileIO(0, closefd=False)
+        return GzipFile(path) if path.suffix == ".gz" else FileIO(path)
     except OSError as error:
         raise DataError(
             str(path), expected="a readable file", received=str(error.strerror).lower(), remedy="another path"
         ) from error
 
 
-async def lines_of(file: BinaryIO, name: str) -> AsyncIterator[tuple[str, str]]:
+def _cut(file: Source) -> Iterator[bytes]:
+    """Whole lines; what is longer than allowed in pieces."""
+    rest = b""
+    while block := file.read(LONGEST_LINE_BYTES):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+        if len(rest) >= LONGEST_LINE_BYTES:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
+
+
+async def lines_of(file: Source, name: str) -> AsyncIterator[tuple[str, str]]:
     """(line, `<name>, line <number>`) of a file that may go on for ever; few lines wait, the writer waits instead.
 
     Raises:
@@ -42,9 +66,9 @@ async def lines_of(file: BinaryIO, name: str) -> AsyncIterator[tuple[str, str]]:
         # The loop may close while this thread waits for a line.
         with suppress(RuntimeError, asyncio.CancelledError):
             try:
-                while line := file.readline(LONGEST_LINE_BYTES):
+                for line in _cut(file):
                     asyncio.run_coroutine_threadsafe(queue.put(line), loop).result()
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, zlib.error) as error:
                 ended = error if isinstance(error, OSError) else OSError(0, str(error))
             asyncio.run_coroutine_threadsafe(queue.put(ended), loop).result()
 

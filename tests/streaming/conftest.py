@@ -94,7 +94,7 @@ def gappy() -> Callable[[int], Any]:
 
     @cache
     def make(bars: int) -> Any:
-        market = make_market(SyntheticConfig(symbols=2, bars=bars, interval="1min"), seed=11)
+        market = make_market(SyntheticConfig(symbols=2, bars=max(bars, 500), interval="1min"), seed=11)
         missing = {"SYN01": [bars // 2, bars // 2 + 1, bars - 37], "SYN02": [bars // 2 + 1, bars - 5]}
         return {
             name: Candles(name, c.interval, c.frame.iloc[np.setdiff1d(np.arange(bars), missing[name])])
