@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from deepstack.pipeline.plan import plan as plan
     from deepstack.pipeline.predict import load as load
     from deepstack.pipeline.predict import predict as predict
+    from deepstack.pipeline.predict_chunks import predict_chunks as predict_chunks
     from deepstack.pipeline.run import run as run
+    from deepstack.streaming.stream import stream as stream
     from deepstack.studies.leaderboard import leaderboard as leaderboard
     from deepstack.studies.null_certificate import null_certificate as null_certificate
     from deepstack.studies.together import ensemble as ensemble
@@ -67,10 +69,12 @@ _HOMES = {
     "open_artifact": "deepstack.artifact.load",
     "plan": "deepstack.pipeline.plan",
     "predict": "deepstack.pipeline.predict",
+    "predict_chunks": "deepstack.pipeline.predict_chunks",
     "read_config": "deepstack.config.read",
     "read_market": "deepstack.candles.load",
     "register": "deepstack.models.catalogue",
     "run": "deepstack.pipeline.run",
+    "stream": "deepstack.streaming.stream",
     "tune": "deepstack.tuning.tune",
 }
 
@@ -101,10 +105,12 @@ __all__ = [
     "open_artifact",
     "plan",
     "predict",
+    "predict_chunks",
     "read_config",
     "read_market",
     "register",
     "run",
+    "stream",
     "tune",
 ]
 

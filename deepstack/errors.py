@@ -24,5 +24,9 @@ class DataError(DeepstackError):
     """Candles, features or labels that cannot be used."""
 
 
+class TooFewError(DataError):
+    """Candles in order but too few to say anything yet; more of the same would do."""
+
+
 class ArtifactError(DeepstackError):
     """An artifact that is missing, incomplete or altered."""

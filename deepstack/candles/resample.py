@@ -6,7 +6,7 @@ import pandas as pd
 from deepstack.candles.interval import interval_ms, interval_text
 from deepstack.candles.market import Candles
 from deepstack.candles.times import close_index, index_ms
-from deepstack.errors import DataError
+from deepstack.errors import DataError, TooFewError
 
 
 def resample(candles: Candles, interval: pd.Timedelta) -> Candles:
@@ -17,7 +17,8 @@ def resample(candles: Candles, interval: pd.Timedelta) -> Candles:
     bar is made only where none of its fine bars is missing; otherwise it is itself a missing bar.
 
     Raises:
-        DataError: not a multiple of the candles' interval, bars that straddle the coarse grid, or no complete bar.
+        DataError: not a multiple of the candles' interval, or bars that straddle the coarse grid.
+        TooFewError: no complete bar.
     """
     fine_ms, coarse_ms = interval_ms(candles.interval), interval_ms(interval)
     if coarse_ms == fine_ms:
@@ -39,8 +40,11 @@ def resample(candles: Candles, interval: pd.Timedelta) -> Candles:
     bins, starts, counts = np.unique(open_ms // coarse_ms, return_index=True, return_counts=True)
     complete = counts == ratio
     if not complete.any():
-        raise _refusal(
-            candles, f"{ratio} bars without a gap for one of {interval_text(interval)}", "none", "a shorter interval"
+        raise TooFewError(
+            f"data.resample ({candles.symbol})",
+            expected=f"{ratio} bars without a gap for one of {interval_text(interval)}",
+            received="none",
+            remedy="a shorter interval",
         )
     rows = starts[complete, None] + np.arange(ratio)
     merged = {name: _merge(name, frame[name].to_numpy()[rows]) for name in frame.columns}

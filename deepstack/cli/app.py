@@ -26,6 +26,7 @@ from deepstack.cli import (
     publish,
     run,
     serve,
+    stream,
     tune,
 )
 from deepstack.cli.plugin import import_plugin
@@ -75,6 +76,7 @@ app.command("data")(data.data)
 app.command("features")(features.features)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("stream")(stream.stream)
 app.command("explain")(explain.explain)
 app.command("gaf")(gaf.gaf)
 app.command("ensemble")(ensemble.ensemble)

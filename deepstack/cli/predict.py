@@ -8,7 +8,7 @@ import typer
 
 from deepstack.cli import market as candles
 from deepstack.cli import options
-from deepstack.cli.output import check_output, write_table
+from deepstack.cli.output import check_output, write_table, write_tables
 from deepstack.cli.progress import show_progress
 from deepstack.cli.quiet import quiet_import
 
@@ -20,6 +20,10 @@ def predict(
     mc_passes: Annotated[
         int, typer.Option("--mc-passes", min=0, max=10_000, help="Passes with dropout on; adds the column epistemic.")
     ] = 0,
+    chunk_bars: Annotated[
+        int | None,
+        typer.Option("--chunk-bars", min=1, help="Work on so many bars at a time: years of candles in little memory."),
+    ] = None,
     repair: options.Repair = None,
 ) -> None:
     """Answer at every decision in candles.
@@ -33,6 +37,7 @@ def predict(
       deepstack predict artifacts/my_run --data candles/ --out signals.csv
       deepstack predict artifacts/my_run --data BTCUSDT-1h.csv --out signals.parquet
       deepstack predict artifacts/my_run --data BTCUSDT-1h.csv --out signals.csv --mc-passes 30
+      deepstack predict artifacts/my_run --data candles/ --out signals.parquet --chunk-bars 50000
     """
     check_output(out, (".csv", ".parquet"))
     from deepstack.artifact.earned import unprofitable
@@ -41,12 +46,18 @@ def predict(
     opened = open_artifact(artifact)
     with quiet_import():
         from deepstack.pipeline.predict import Predictor
+        from deepstack.pipeline.predict_chunks import predict_chunks
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
-        table, unseen = Predictor(opened).predict_and_count(market, mc_passes=mc_passes)
-    write_table(table, out)
-    print(f"{len(table):,} rows: {out}")
+        if chunk_bars is None:
+            table, unseen = Predictor(opened).predict_and_count(market, mc_passes=mc_passes)
+            write_table(table, out)
+            rows = len(table)
+        else:
+            chunks = predict_chunks(Predictor(opened), market, chunk_bars=chunk_bars, mc_passes=mc_passes)
+            rows, unseen = write_tables(chunks, out)
+    print(f"{rows:,} rows: {out}")
     if barren := unprofitable(opened):
         where = "" if barren == ("won",) else f" for {', '.join(barren)}"
         print(

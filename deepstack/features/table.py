@@ -12,7 +12,7 @@ import pandas as pd
 from deepstack.candles.interval import interval_text
 from deepstack.candles.market import Market
 from deepstack.config.features import FeaturesConfig
-from deepstack.errors import DataError
+from deepstack.errors import DataError, TooFewError
 from deepstack.features._market import bars_of, carried_by
 from deepstack.features.bars import Bars
 from deepstack.features.catalogue import choose, named
@@ -103,7 +103,8 @@ def make_table(
         progress: told (bars done, bars in all) after each chunk.
 
     Raises:
-        DataError: no run is longer than the warm-up, or the market lacks what a requested feature needs.
+        TooFewError: no run is longer than the warm-up.
+        DataError: the market lacks what a requested feature needs.
         ConfigError: an unknown group or feature.
     """
     carried = carried_by(market)
@@ -181,11 +182,11 @@ def _runs(market: Market, warmup: int) -> list[_Run]:
     return runs
 
 
-def _too_few_bars(market: Market, warmup: int) -> DataError:
+def _too_few_bars(market: Market, warmup: int) -> TooFewError:
     lengths = [(run.stop - run.start, symbol) for symbol, candles in market.items() for run in candles.segments()]
     longest, owner = max(lengths, default=(0, "candles"))
     of_interval = f" of {interval_text(market[owner].interval)}" if owner in market else ""
-    return DataError(
+    return TooFewError(
         owner,
         expected=f"at least {warmup + 1} bars{of_interval} without a gap for the features' warm-up",
         received=f"a longest run of {longest}",

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from deepstack.candles.interval import parse_interval
-from deepstack.candles.market import Market
+from deepstack.candles.market import Candles, Market
 from deepstack.candles.resample import resample
 from deepstack.config.features import FeaturesConfig
 from deepstack.config.samples import SamplesConfig
-from deepstack.errors import ConfigError, DataError
+from deepstack.errors import ConfigError, TooFewError
 from deepstack.features.table import FeatureTable, make_table
 from deepstack.models.entry import Model
 from deepstack.models.inputs import BASE, WHEN, Sees, finest_first, input_of
+from deepstack.pipeline.trailing import recent, seen_bars
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.windows import Windows, fits
 
@@ -50,6 +51,7 @@ def see(
     samples: SamplesConfig,
     *,
     names: Sequence[str] | None = None,
+    since: pd.Timestamp | None = None,
     progress: Progress = no_progress,
 ) -> Seen:
     """Look at a market at the given moments; a coarser bar is seen once it has closed, and no window crosses a gap.
@@ -61,20 +63,22 @@ def see(
         features: which features.
         samples: window and timeframes.
         names: exactly these features, in this order.
+        since: no moment is earlier; only the bars that later moments see are worked on, which saves their time.
 
     Raises:
         ConfigError: timeframes that do not fit the model or the bars.
-        DataError: no moment of this market, asked for or not, could be seen.
+        TooFewError: no moment of this market, asked for or not, could be seen.
     """
     others = coarser(samples.timeframes, model.sees, _interval(market))  # refused before any work
+    length = 1 if model.sees == "bar" else samples.window_bars
+    whole, market = market, recent(market, since, seen_bars(names, length))
     table = make_table(market, features, names=names, progress=partial(progress, "features"))
     rows = {BASE: (table, table.locate(moments["symbol"], moments["decision_time"]))}
     for text, interval in others:
-        coarse = {symbol: resample(candles, interval) for symbol, candles in market.items()}
+        coarse = recent(_coarse(whole, interval), since, seen_bars(names, length))
         other = make_table(coarse, names=table.names, progress=partial(progress, f"features {text}"))
         closed = other.locate_last(moments["symbol"], moments["decision_time"], interval)
         rows[input_of(text)] = other, closed
-    length = 1 if model.sees == "bar" else samples.window_bars
     known = np.logical_and.reduce([fits(t.segment, last, length) for t, last in rows.values()])
     if not all(fits(t.segment, np.arange(len(t)), length).any() for t, _ in rows.values()):
         raise nothing_seen(len(moments), table.warmup_bars, model, samples)
@@ -82,6 +86,17 @@ def see(
     if model.when:
         inputs[WHEN] = seconds_since_2000(moments["decision_time"])[known]
     return Seen(inputs, known, table.names, table.times, table.warmup_bars, _across_gaps(market, length))
+
+
+def _coarse(market: Market, interval: pd.Timedelta) -> Market:
+    """The market in a longer interval; a symbol too young for one complete bar has none."""
+    coarse: Market = {}
+    for symbol, candles in market.items():
+        try:
+            coarse[symbol] = resample(candles, interval)
+        except TooFewError:
+            coarse[symbol] = Candles(symbol, interval, candles.frame.iloc[:0])
+    return coarse
 
 
 def coarser(timeframes: Sequence[str], sees: Sees, interval: pd.Timedelta) -> list[tuple[str, pd.Timedelta]]:
@@ -131,11 +146,11 @@ def _interval(market: Market) -> pd.Timedelta:
     return next(iter(market.values())).interval
 
 
-def nothing_seen(moments: int, warmup_bars: int, model: Model, samples: SamplesConfig) -> DataError:
+def nothing_seen(moments: int, warmup_bars: int, model: Model, samples: SamplesConfig) -> TooFewError:
     """What to say when none of the moments asked for can be seen."""
     within = "".join(f" in {timeframe}" for timeframe in samples.timeframes)
     window = "" if model.sees == "bar" else f" and windows of {samples.window_bars} bars{within}"
-    return DataError(
+    return TooFewError(
         "samples",
         expected=f"bars to decide at after the warm-up of {warmup_bars} bars{window}",
         received=f"{moments} moments, none of them",

@@ -18,11 +18,14 @@ from deepstack.models import catalogue
 from deepstack.models.heads import Head, head_of
 from deepstack.pipeline.inputs import Seen, see
 from deepstack.pipeline.position import lean, position_size
+from deepstack.pipeline.trailing import asked_bars, recent
 from deepstack.pipeline.uncertainty import epistemic
 from deepstack.samples.scaled import scale_in_place
 from deepstack.samples.windows import Windows
 
 Inputs = Mapping[str, np.ndarray | Windows]
+Looked = tuple[pd.DataFrame, dict[str, np.ndarray | Windows], int]
+"""Moments, scaled inputs of them, and the count of those that cannot be seen."""
 
 
 def load(artifact: Path | str) -> "Predictor":
@@ -125,11 +128,12 @@ class Predictor:
             raise DataError("inputs", expected="as many samples in each", received=str(rows), remedy="the same samples")
         return self.framed(pd.DataFrame(index=range(len(values))), self.scale(scaled), mc_passes)
 
-    def look(self, candles: Market | Candles) -> tuple[pd.DataFrame, dict[str, np.ndarray | Windows], int]:
+    def look(self, candles: Market | Candles, since: pd.Timestamp | None = None) -> Looked:
         """Every decision that can be made in the candles, with what the network sees of it.
 
         Args:
             candles: as in `predict`.
+            since: leave earlier decisions out; the trailing candles that later ones see are enough then.
 
         Returns:
             Moments, one row a decision: `symbol decision_time`, and `side` of a breakout. Scaled inputs by name:
@@ -140,12 +144,28 @@ class Predictor:
             DataError: as `predict`.
         """
         market = as_market(candles)
+        return self.look_at(market, self.decisions(market, since), since)
+
+    def decisions(self, market: Market, since: pd.Timestamp | None = None) -> pd.DataFrame:
+        """Every decision in a market, known features or not, from `since` on: `symbol decision_time`, maybe `side`.
+
+        Raises:
+            DataError: candles of another interval than the artifact's.
+        """
         check_interval(self.artifact, market)
+        labels = self.artifact.config.labels
+        asked = [decision_rows(one, labels) for one in recent(market, since, asked_bars(labels)).values()]
+        moments = pd.concat(asked)
+        if since is not None:
+            moments = moments[moments["decision_time"] >= since]
+        return moments.sort_values(["decision_time", "symbol"], kind="stable", ignore_index=True)
+
+    def look_at(self, market: Market, moments: pd.DataFrame, since: pd.Timestamp | None = None) -> Looked:
+        """`look` at these moments, frame of `symbol decision_time`, sorted so; none is earlier than `since`."""
         config = self.artifact.config
-        moments = pd.concat([decision_rows(candles, config.labels) for candles in market.values()])
-        moments = moments.sort_values(["decision_time", "symbol"], kind="stable", ignore_index=True)
         entry = catalogue.find(config.model.name)
-        seen: Seen = see(market, moments, entry, config.features, config.samples, names=self.artifact.features)
+        names = self.artifact.features
+        seen: Seen = see(market, moments, entry, config.features, config.samples, names=names, since=since)
         return moments[seen.known].reset_index(drop=True), self.scale(seen.inputs), int((~seen.known).sum())
 
     def scale(self, inputs: Inputs) -> dict[str, np.ndarray | Windows]:
@@ -190,6 +210,23 @@ class Predictor:
         probability = self._decoded(raw)
         _, variance = self.head.split(raw)
         doubt = epistemic(self.artifact, inputs, self._lean, mc_passes) if mc_passes and len(raw) else None
+        return self.tabled(moments, probability, variance, doubt)
+
+    def tabled(
+        self,
+        moments: pd.DataFrame,
+        probability: np.ndarray,
+        variance: np.ndarray | None = None,
+        doubt: np.ndarray | None = None,
+    ) -> pd.DataFrame:
+        """The table of `predict` for class probabilities, float64 [moments, outputs, classes].
+
+        Args:
+            moments: as `look` gives them.
+            probability: as `probabilities` gives them.
+            variance: of the outcome, R², [moments, outputs, 1]; None where it is not known.
+            doubt: deviation of the lean between passes, [moments, outputs]; None where it is not known.
+        """
         frames = []
         for k, output in enumerate(self.head.names):
             named = {} if len(self.head.names) == 1 and self.head.kind == "binary" else {"horizon": output}

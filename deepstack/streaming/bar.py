@@ -1,0 +1,54 @@
+"""One closed candle, and what makes it unusable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from deepstack.candles.check import DEFECTS, find_defects
+from deepstack.candles.rows import Rows
+from deepstack.errors import DataError
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A closed candle.
+
+    Attributes:
+        symbol: name of the instrument.
+        close_ms: close time, milliseconds UTC.
+        values: `open high low close volume` and the optional columns that the stream asks for, in its order.
+    """
+
+    symbol: str
+    close_ms: int
+    values: tuple[float, ...]
+
+    @property
+    def close_time(self) -> pd.Timestamp:
+        """Close time, UTC."""
+        return pd.Timestamp(self.close_ms, unit="ms", tz="UTC")
+
+
+def require_sound(bar: Bar, columns: tuple[str, ...], step_ms: int) -> None:
+    """Refuse what reading a file refuses, by the same rules.
+
+    Raises:
+        DataError: a value that is not finite, a price out of range, a negative volume, or a high or low that excludes
+            another price.
+    """
+    one = np.zeros(1, np.int64)
+    rows = Rows(bar.symbol, step_ms, one + bar.close_ms, columns, np.array([bar.values]), ("line",), one, one)
+    defects = find_defects(rows)
+    if defects:
+        raise DataError(
+            f"{bar.symbol} {bar.close_time:%Y-%m-%d %H:%M:%S}",
+            expected="a sound bar",
+            received=", ".join(_one(DEFECTS[defect.kind]) for defect in defects),
+            remedy="correcting it at its source",
+        )
+
+
+def _one(rows: str) -> str:
+    """`rows with a price …` → `a price …`."""
+    return rows.removeprefix("rows with ").replace("rows whose", "one whose")
