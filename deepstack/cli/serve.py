@@ -35,6 +35,13 @@ def serve(
     max_request_mb: Annotated[int, typer.Option("--max-request-mb", min=1, help="Larger ones are refused.")] = 64,
     certificate: Annotated[Path | None, typer.Option("--certificate", help="PEM file: TLS for both protocols.")] = None,
     key: Annotated[Path | None, typer.Option("--key", help="PEM file of its private key.")] = None,
+    product: Annotated[
+        Path | None,
+        typer.Option("--product", metavar="ARTIFACT", help="Answer for candles too, at /predictions/deep_learning."),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE", help="Keep its answers and their outcomes.")
+    ] = None,
 ) -> None:
     """Serve published models over REST and gRPC.
 
@@ -46,6 +53,7 @@ def serve(
     Examples:
       deepstack publish artifacts/ultimate-20260101-120000 models
       deepstack serve models
+      deepstack serve models --product artifacts/my_run --record answers.jsonl
       DEEPSTACK_TOKEN=secret deepstack serve models --host 0.0.0.0 --certificate server.pem --key server.key
     """
     for package in ("fastapi", "uvicorn", "prometheus_client"):
@@ -65,7 +73,13 @@ def serve(
     batching = Batching(max_batch_size, batch_timeout_ms, max_enqueued_rows)
     token = os.environ.get(TOKEN, "")
     options = Options(host, rest_port, grpc_port, poll_s, batching, max_request_mb * 2**20, certificate, key, token)
-    asyncio.run(run_server(models_dir, options, _tell))
+    more = None
+    if product is not None:
+        from deepstack.pipeline.predict import load
+        from deepstack.streaming.routes import DeepLearning, make_routes
+
+        more = make_routes(DeepLearning(load(product), record))
+    asyncio.run(run_server(models_dir, options, _tell, more))
 
 
 def _tell(server: "Server") -> None:

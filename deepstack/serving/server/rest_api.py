@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict
 from starlette.exceptions import HTTPException
@@ -44,8 +44,10 @@ class Asked:
         return self.models.find(self.model, self.number, self.label)
 
 
-def make_rest(models: Models, metrics: Metrics, *, most_bytes: int, token: str) -> FastAPI:
-    """The application."""
+def make_rest(
+    models: Models, metrics: Metrics, *, most_bytes: int, token: str, more: APIRouter | None = None
+) -> FastAPI:
+    """The application; `more` are routes of one's own."""
     app = FastAPI(title="deepstack serve", docs_url=None, redoc_url=None, openapi_url=None)
     service = PredictionService(models, metrics)
 
@@ -102,6 +104,9 @@ def make_rest(models: Models, metrics: Metrics, *, most_bytes: int, token: str) 
             {"error": f"Malformed request: {request.method} {request.url.path}"},
             404 if error.status_code == 405 else error.status_code,
         )
+
+    if more is not None:
+        app.include_router(more)
 
     if token:
         expected = f"Bearer {token}".encode()

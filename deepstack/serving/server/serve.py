@@ -49,14 +49,14 @@ class Options:
 class Server:
     """One server; `start`, then `stop`."""
 
-    def __init__(self, folder: Path, options: Options = Options()) -> None:
+    def __init__(self, folder: Path, options: Options, more: Any = None) -> None:
         self.options, self.metrics = options, Metrics()
         self.models = Models(folder, options.batching, self._size)
         limits: dict[str, Any] = {"most_bytes": options.most_bytes, "token": options.token}
         self._grpc = make_grpc(self.models, self.metrics, **limits)
         self._rest = uvicorn.Server(
             uvicorn.Config(
-                make_rest(self.models, self.metrics, **limits),
+                make_rest(self.models, self.metrics, **limits, more=more),
                 host=options.host,
                 port=options.rest_port,
                 log_level="warning",
@@ -135,15 +135,16 @@ class Server:
         return grpc.ssl_server_credentials([pair])
 
 
-async def serve(folder: Path, options: Options, ready: Callable[[Server], None]) -> None:
+async def serve(folder: Path, options: Options, ready: Callable[[Server], None], more: Any = None) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         folder: of the models.
         options: how to listen.
         ready: told once both protocols listen.
+        more: FastAPI router of further routes.
     """
-    server = Server(folder, options)
+    server = Server(folder, options, more)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -1,0 +1,143 @@
+"""Candles in, decisions out over HTTP, what then happened, and how well the two agree."""
+
+import json
+import time
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+
+from deepstack.candles.market import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Candles, Market
+from deepstack.candles.times import close_index
+from deepstack.errors import DataError, DeepstackError
+from deepstack.labels.labelled import CLASSES_OF
+from deepstack.pipeline.predict import Predictor
+from deepstack.streaming.bar import Bar
+from deepstack.streaming.lines import BarReader
+from deepstack.streaming.record import Record
+
+MOST_BYTES = 64 * 1024 * 1024
+PLACE = "deep_learning"
+
+
+class DeepLearning:
+    """One artifact behind the routes.
+
+    Args:
+        predictor: the artifact.
+        record: file of answers and outcomes; None keeps them in memory alone.
+    """
+
+    def __init__(self, predictor: Predictor, record: Path | None = None) -> None:
+        self.predictor = predictor
+        config = predictor.artifact.config
+        self.record = Record(record, predictor.head.names, CLASSES_OF[config.labels.kind])
+
+    def predictions(self, body: Any) -> dict[str, Any]:
+        """The newest decision of each symbol in the candles.
+
+        Args:
+            body: `candles`, a list of objects with `symbol`, `open_time` or `close_time`, and prices, as in candle
+                files; or a list of lists in Binance's kline order, with `symbol` beside. `all: true` answers for every
+                decision.
+
+        Returns:
+            `model`, and `predictions`, one object a decision and output: `symbol decision_time`, probabilities,
+            `prediction`, `confidence`, `decision` and `suggested_size`; and the mean `confidence`.
+
+        Raises:
+            DataError: candles that cannot be used.
+        """
+        started = time.perf_counter()
+        if not isinstance(body, dict) or not isinstance(body.get("candles"), list) or not body["candles"]:
+            raise DataError(
+                "body", expected="an object with `candles`, a list", received=str(body)[:60], remedy="sending one"
+            )
+        table = self.predictor.predict(self._market(body["candles"], body.get("symbol")))
+        if not body.get("all"):
+            newest = table.groupby("symbol")["decision_time"].transform("max")
+            table = table[table["decision_time"] == newest]
+        table = table.rename(columns={"position": "suggested_size"})
+        rows = [_plain(row) for row in table.to_dict("records")]
+        self.record.answered(rows, 1e3 * (time.perf_counter() - started))
+        confidence = float(np.mean([row["confidence"] for row in rows])) if rows else None
+        return {"model": self.predictor.artifact.folder.name, "predictions": rows, "confidence": confidence}
+
+    def _market(self, candles: list[Any], symbol: Any) -> Market:
+        artifact = self.predictor.artifact
+        step_ms = int(1000 * artifact.manifest.data["interval_s"])
+        first = candles[0]
+        more = [c for c in OPTIONAL_COLUMNS if isinstance(first, dict) and c in first]
+        columns = (*REQUIRED_COLUMNS, *more)
+        reader = BarReader(columns, step_ms, symbol if isinstance(symbol, str) else None)
+        bars: dict[str, dict[int, Bar]] = {}
+        for number, row in enumerate(candles):
+            place = f"candles[{number}]"
+            bar = reader.row(row, place) if isinstance(row, dict) else reader.line(json.dumps(row), place)
+            if bar is not None:
+                bars.setdefault(bar.symbol, {})[bar.close_ms] = bar
+        market = {}
+        for name, known in bars.items():
+            times = np.array(sorted(known), np.int64)
+            values = np.array([known[time_ms].values for time_ms in times.tolist()])
+            frame = pd.DataFrame(values, close_index(times), columns)
+            market[name] = Candles(name, pd.Timedelta(step_ms, "ms"), frame)
+        return market
+
+
+def make_routes(deep: DeepLearning) -> APIRouter:
+    """`POST /predictions/deep_learning`, `POST /outcomes/deep_learning`, `GET /metrics/deep_learning`."""
+    router = APIRouter()
+
+    @router.post(f"/predictions/{PLACE}")
+    async def predictions(request: Request) -> Response:
+        return await _answered(request, deep.predictions)
+
+    @router.post(f"/outcomes/{PLACE}")
+    async def outcomes(request: Request) -> Response:
+        return await _answered(request, lambda body: deep.record.happened(_outcomes_in(body)))
+
+    @router.get(f"/metrics/{PLACE}")
+    async def metrics() -> Response:
+        return JSONResponse(deep.record.metrics())
+
+    return router
+
+
+async def _answered(request: Request, answer: Any) -> Response:
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            return JSONResponse({"error": f"a body of {MOST_BYTES} bytes at most is read"}, 400)
+    try:
+        body = json.loads(b"".join(parts))
+    except (ValueError, RecursionError) as error:
+        return JSONResponse({"error": f"JSON Parse error: {str(error)[:100]}"}, 400)
+    try:
+        return JSONResponse(await run_in_threadpool(answer, body))
+    except DeepstackError as error:
+        return JSONResponse({"error": " ".join(str(error).split())}, 400)
+
+
+def _outcomes_in(body: Any) -> Any:
+    return body.get("outcomes") if isinstance(body, dict) else body
+
+
+def _plain(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """A row in types that JSON has; times as ISO 8601."""
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, pd.Timestamp):
+            found[str(key)] = value.isoformat()
+        elif isinstance(value, np.generic):
+            found[str(key)] = value.item()
+        else:
+            found[str(key)] = value
+    return found
