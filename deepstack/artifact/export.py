@@ -19,8 +19,9 @@ from deepstack.artifact.rewrite import rewrite, with_methods
 from deepstack.artifact.signatures import DEFAULT, METHODS, Core, Network, Tensors, signatures_of
 from deepstack.artifact.warmup import write_warmup
 
-CONSTANT_LIMIT_BYTES = 1_000_000_000
-"""Weights up to here become constants of the graph, which protobuf limits to 2 GB; larger models keep variables."""
+CONSTANT_LIMIT_BYTES = 200_000_000
+"""Weights up to here become constants of the graph, the fastest; of those every signature in use has a copy in memory,
+while all share the variables that larger models keep."""
 
 RAW = "raw"
 """What the network's own output is called among those of its layers."""
