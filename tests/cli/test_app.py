@@ -18,7 +18,7 @@ from deepstack.cli.app import main
 from deepstack.config.run import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "explain", "forecast", "models")
+COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "explain", "forecast", "models", "stream")
 
 
 @dataclass
