@@ -59,14 +59,14 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, **options: Any) -> Iterator[Running]:
+def running(folder: Path, *, more: Any = None, **options: Any) -> Iterator[Running]:
     """Serve a folder for the length of the block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
     async def make() -> Server:
-        server = Server(folder, Options(rest_port=0, grpc_port=0, poll_s=0.1, **options))
+        server = Server(folder, Options(rest_port=0, grpc_port=0, poll_s=0.1, **options), more)
         await server.start()
         return server
 

@@ -1,0 +1,104 @@
+"""Candles in, decisions out over HTTP; what then happened is held against what was said."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_server import Running, running
+
+from deepstack.candles.market import Market
+from deepstack.pipeline.predict import Predictor
+from deepstack.streaming.routes import DeepLearning, make_routes
+
+
+@pytest.fixture(scope="module")
+def deep(predictor: Callable[[str], Predictor]) -> Predictor:
+    return predictor("bar")
+
+
+@pytest.fixture(scope="module")
+def market(gappy: Callable[[int], Market]) -> Market:
+    return gappy(900)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("product")
+
+
+@pytest.fixture(scope="module")
+def served(deep: Predictor, place: Path) -> Iterator[Running]:
+    (place / "models").mkdir()
+    with running(place / "models", more=make_routes(DeepLearning(deep, place / "record.jsonl"))) as one:
+        yield one
+
+
+def call(served: Running, path: str, body: Any = None) -> tuple[int, Any]:
+    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(served.rest + path, data), timeout=120) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def rows_of(market: Market) -> list[dict[str, Any]]:
+    return [
+        {"symbol": name, "close_time": time.isoformat(), **{k: float(v) for k, v in row.items()}}
+        for name, candles in market.items()
+        for time, row in candles.frame.iterrows()
+    ]
+
+
+def test_it_answers_as_predict_does_and_learns_what_happened(served: Running, deep: Predictor, market: Market) -> None:
+    table = deep.predict(market)
+    code, found = call(served, "/predictions/deep_learning", {"candles": rows_of(market), "all": True})
+    assert code == 200 and len(found["predictions"]) == len(table)
+    for row, (_, expected) in zip(found["predictions"], table.iterrows(), strict=True):
+        assert row["probability"] == pytest.approx(expected["probability"], abs=1e-6)
+        assert row["decision_time"] == expected["decision_time"].isoformat()
+        assert row["suggested_size"] == pytest.approx(expected["position"], abs=1e-5)
+    code, newest = call(served, "/predictions/deep_learning", {"candles": rows_of(market)})
+    assert {row["symbol"] for row in newest["predictions"]} <= set(market)
+    assert newest["predictions"][-1] == found["predictions"][-1]
+    told = found["predictions"][:10]
+    outcomes = [
+        {"symbol": row["symbol"], "decision_time": row["decision_time"], "side": row["side"], "outcome": outcome}
+        for row, outcome in zip(told, ["won", "lost"] * 5, strict=True)
+    ]
+    right = sum(row["prediction"] == one["outcome"] for row, one in zip(told, outcomes, strict=True))
+    code, answer = call(served, "/outcomes/deep_learning", {"outcomes": [*outcomes, outcomes[0] | {"symbol": "NONE"}]})
+    assert (code, answer) == (200, {"matched": 10, "unknown": 1})
+    code, metrics = call(served, "/metrics/deep_learning")
+    assert code == 200 and metrics["model_accuracy"] == pytest.approx(right / 10)
+    assert metrics["outcomes"] == 10 and metrics["prediction_latency"]["p99_ms"] > 0.0
+    assert 0.5 <= metrics["model_confidence"] <= 1.0
+
+
+def test_what_was_recorded_survives_a_restart(served: Running, deep: Predictor, place: Path) -> None:
+    before = call(served, "/metrics/deep_learning")[1]
+    with (place / "record.jsonl").open("a") as file:
+        file.write('{"answer": ["cut')
+    assert DeepLearning(deep, place / "record.jsonl").record.metrics() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("predictions", b"{", "JSON"),
+        ("predictions", {}, "candles"),
+        ("predictions", {"candles": []}, "candles"),
+        ("predictions", {"candles": [{"symbol": "A", "close": 1}]}, "candles[0]"),
+        ("predictions", {"candles": [{"symbol": "SYN01", "close_time": 1.7e12, "open": "x"}]}, "candles[0]"),
+        ("outcomes", {"outcomes": 3}, "list"),
+        ("outcomes", {"outcomes": [{"symbol": "SYN01"}]}, "decision_time"),
+        ("outcomes", {"outcomes": [{"symbol": "A", "decision_time": "x", "outcome": "maybe"}]}, "won"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(served: Running, path: str, body: Any, words: str) -> None:
+    code, answer = call(served, f"/{path}/deep_learning", body)
+    assert code == 400 and words in answer["error"] and "\n" not in answer["error"]
