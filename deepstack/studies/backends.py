@@ -40,7 +40,8 @@ def in_parallel(
         # Two processes that each use all cores take longer than one after the other.
         threads = max(1, (os.cpu_count() or 1) // workers)
         calls = (joblib.delayed(_limited)(threads, function, *job) for job in jobs)
-        done = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(calls)
+        # Ray gives nothing back before all is done.
+        done = joblib.Parallel(n_jobs=workers, return_as="list" if backend == "ray" else "generator_unordered")(calls)
         progress("fits", 0, len(jobs), f"{workers} at a time")
         for number, _ in enumerate(done, 1):
             progress("fits", number, len(jobs), ", ".join(names[:number][-1:]))

@@ -18,7 +18,22 @@ from deepstack.cli.app import main
 from deepstack.config.run import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("run", "plan", "data", "features", "evaluate", "predict", "explain", "forecast", "models", "stream")
+COMMANDS = (
+    "run",
+    "plan",
+    "data",
+    "features",
+    "evaluate",
+    "predict",
+    "explain",
+    "forecast",
+    "models",
+    "stream",
+    "tune",
+    "serve",
+    "publish",
+    "deploy",
+)
 
 
 @dataclass

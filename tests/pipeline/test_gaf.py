@@ -135,7 +135,7 @@ def test_a_broken_off_run_leaves_nothing_complete_and_goes_on(
     monkeypatch.setattr(write_images, "write_chunk", breaking)
     with pytest.raises(KeyboardInterrupt):
         gaf(market, config, (20,), tmp_path, HERE)
-    assert [path.name for path in tmp_path.iterdir()] == [".running"]
+    assert {path.name for path in tmp_path.iterdir()} == {".running", ".lock"}
     told: list[int] = []
 
     def counting(chunk: write_images.Chunk) -> int:
