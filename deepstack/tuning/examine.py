@@ -109,9 +109,10 @@ class Examiner:
         check(config)
         folds, found, days, hopeless = self._folds(config), [], [], False
         seconds, trained = 0.0, 0
-        started_from = outcome.started_from or self._shallower(config, folds[0])
+        fresh = self._fresh(config, folds[0]) if outcome.started_from or config.tuning.grow else None
+        started_from = outcome.started_from or (fresh and self._shallower(config, fresh))
         for number, parts in enumerate(folds):
-            start = self._weights(started_from, number, config, parts)
+            start = fresh and self._weights(started_from, number, fresh)
             fitted = self._fit(config, parts, start)
             seconds, trained = seconds + fitted.train_s, trained + fitted.epochs
             said = answered(config, parts, fitted)
@@ -164,29 +165,32 @@ class Examiner:
     def _place(self, trial: str, fold: int) -> Path:
         return self.folder / "weights" / f"{trial}-fold{fold}.npz"
 
-    def _weights(self, trial: str | None, fold: int, config: RunConfig, parts: Slices) -> list[np.ndarray] | None:
-        """What a fold's training begins with: the other trial's weights of the same fold, grown where need be."""
-        if trial is None or not self._place(trial, fold).exists():
+    def _fresh(self, config: RunConfig, parts: Slices) -> keras.Model:
+        """The network before any training, built once a trial: that of a deep one takes seconds."""
+        keras.utils.set_random_seed(config.seed)
+        return builder(config, parts)()
+
+    def _kept(self, trial: str, fold: int) -> list[np.ndarray] | None:
+        if not self._place(trial, fold).exists():
             return None
         with np.load(self._place(trial, fold), allow_pickle=False) as file:
-            kept = [file[name] for name in file.files]
-        keras.utils.set_random_seed(config.seed)
-        model = builder(config, parts)()
-        same = [tuple(v.shape) for v in model.weights] == [w.shape for w in kept]
-        return kept if same else grown(model, kept)
+            return [file[name] for name in file.files]
 
-    def _shallower(self, config: RunConfig, parts: Slices) -> str | None:
-        """The best finished trial that this one can be grown from."""
-        if not config.tuning.grow:
+    def _weights(self, trial: str | None, fold: int, fresh: keras.Model) -> list[np.ndarray] | None:
+        """What a fold's training begins with: the other trial's weights of the same fold, grown where need be."""
+        kept = None if trial is None else self._kept(trial, fold)
+        if kept is None:
             return None
+        same = [tuple(v.shape) for v in fresh.weights] == [w.shape for w in kept]
+        return kept if same else grown(fresh, kept)
+
+    def _shallower(self, config: RunConfig, fresh: keras.Model) -> str | None:
+        """The best finished trial that this one can be grown from."""
         finished = [one for one in read_outcomes(self.folder / "trials") if one.state == "complete"]
         sign = -1.0 if config.tuning.objective == "log_loss" else 1.0
         for one in sorted(finished, key=lambda one: -sign * (one.score or 0.0)):
-            if not self._place(one.trial, 0).exists():
-                continue
-            with np.load(self._place(one.trial, 0), allow_pickle=False) as file:
-                kept = [file[name] for name in file.files]
-            if grown(builder(config, parts)(), kept) is not None:
+            kept = self._kept(one.trial, 0)
+            if kept is not None and grown(fresh, kept) is not None:
                 return one.trial
         return None
 

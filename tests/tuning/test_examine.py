@@ -93,3 +93,17 @@ def test_a_promoted_trial_goes_on_from_its_weights(config: RunConfig, source: So
     with np.load(tmp_path / "weights" / "0-fold1.npz") as kept:
         for given, stored in zip(seen[1], kept.values(), strict=True):
             np.testing.assert_array_equal(given, stored)
+
+
+def test_a_deeper_trial_grows_from_the_best_shallower_one(config: RunConfig, source: Source, tmp_path: Path) -> None:
+    options = {"width": 8, "res_blocks_per_unit": [1], "dense_blocks_per_unit": [1], "attention_scales": [1]}
+    key = "model.options.res_blocks_per_unit"
+    tuning = config.tuning.model_copy(update={"grow": True, "space": {key: "1 x int 1..4"}})
+    model = config.model.model_copy(update={"name": "ultimate", "options": options})
+    grows = config.model_copy(update={"model": model, "tuning": tuning})
+    examiner = Examiner(grows, source, tmp_path, keeps_weights=True)
+    assert examiner.examine("0", {key: 2}, epochs=1).started_from is None
+    assert examiner.examine("1", {key: 3}, epochs=1).started_from == "0"
+    assert examiner.examine("2", {key: 1}, epochs=1).started_from is None
+    best = max(read_outcomes(tmp_path / "trials"), key=lambda one: one.score or 0.0).trial
+    assert examiner.examine("3", {key: 4}, epochs=1).started_from == best
