@@ -15,6 +15,7 @@ from deepstack.config.read import read_config
 from deepstack.errors import ConfigError, DeepstackError
 
 if TYPE_CHECKING:
+    from deepstack.tuning.outcome import Outcome
     from deepstack.tuning.study import Study
 
 
@@ -32,7 +33,7 @@ def tune(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in that folder.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=0, max=1024, help="Trials at a time on this machine.")] = 1,
-    minutes: Annotated[float, typer.Option("--minutes", min=0.0, help="After which no trial is begun.")] = float("inf"),
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="After which no trial is begun.")] = float("inf"),
     against: Annotated[
         Literal["none", "latency", "size"], typer.Option("--against", help="optuna: a second objective to keep small.")
     ] = "none",
@@ -80,11 +81,13 @@ def tune(
         return
     _require_fresh(folder, resume)
     hands = Hands(workers, _address() if role else "127.0.0.1:0", minutes, artifacts)
-    print(TABLE_HEAD)
+    head = iter([TABLE_HEAD])
+
+    def tell(one: "Outcome", best: "Outcome | None") -> None:
+        print(*head, table_line(one, best), sep="\n", flush=True)
+
     with show_progress() as progress:
-        found = run_search(
-            study, hands, told=lambda one, best: print(table_line(one, best), flush=True), progress=progress
-        )
+        found = run_search(study, hands, told=tell, progress=progress)
     print("\n".join(winner_sentences(found)))
     print(f"config: {folder / 'best.yaml'}")
     print(f"search: {folder / 'search.html'}")

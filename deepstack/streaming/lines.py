@@ -100,12 +100,17 @@ class BarReader:
             )
         plan = self._plan(names, where, len(values))
         found = {column: values[position] for column, position in plan.items()}
-        symbol = str(found["symbol"]).strip() if found.get("symbol") not in (None, "") else self.symbol
+        given = self.symbol if found.get("symbol") in (None, "") else found["symbol"]
+        symbol = given.strip() if isinstance(given, str) else ""
         if not symbol:
             raise DataError(where, expected="a symbol", received="none", remedy="a column symbol, or --symbol NAME")
         numbers = tuple(_number(found.get(column), column, where) for column in self.columns)
         bar = Bar(symbol, self._close_ms(found, where), numbers)
-        require_sound(bar, self.columns, self.step_ms)
+        try:
+            require_sound(bar, self.columns, self.step_ms)
+        except DataError as error:
+            place = f"{where}, {error.where}"
+            raise DataError(place, expected=error.expected, received=error.received, remedy=error.remedy) from error
         return bar
 
     def _close_ms(self, found: Mapping[str, Any], where: str) -> int:

@@ -40,7 +40,7 @@ def write_best(study: Study, outcomes: Sequence[Outcome], data: Mapping[str, Any
         f"Candles: {', '.join(data['symbols'])}, {data['first']} to {data['last']}, fingerprint {data['fingerprint']}.",
         f"Made by deepstack {deepstack.__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC from the config "
         f"{study.config.name}, seed {study.config.seed}.",
-        f"Command:  deepstack run {BEST} --data …",
+        f"Command:  deepstack run {BEST}{' --data …' if study.config.data.paths else ''}",
     ]
     text = "".join(f"# {line}\n" for line in lines) + dump_config(with_values(study.config, best.values))
     write_atomic(study.folder / BEST, lambda part: part.write_text(text, encoding="utf-8"))
@@ -66,6 +66,7 @@ def write_page(
             "engine": study.engine,
             "objective": study.config.tuning.objective,
             "trials": len(outcomes),
+            "asked": study.trials,
             "states": {
                 state: sum(one.state == state for one in outcomes) for state in ("complete", "pruned", "failed")
             },
@@ -122,16 +123,21 @@ def winner_sentences(found: Mapping[str, Any]) -> list[str]:
     if best is None:
         return ["No trial finished."]
     name = found["objective"].replace("_", " ")
+    states = found["states"]
+    others = "".join(f", {states[state]} {state}" for state in ("pruned", "failed") if states[state])
     lines = [
-        f"Best of {found['trials']} trials: {name} {best['score']:.4f} on the folds (trial {best['trial']}). As the "
-        "best of many it is too good by what luck gave it."
+        f"Best of {states['complete']} finished trials{others}: {name} {best['score']:.4f} on the folds (trial "
+        f"{best['trial']}). The best of many is too good by what luck gave it."
     ]
+    if found["trials"] < found["asked"]:
+        lines.append(f"{found['trials']} of {found['asked']} trials before time was up; --resume goes on.")
     for output, block in (winner or {}).items():
         where = "" if output == "won" else f" ({output})"
         interval = "" if block["auc_ci95"] is None else " [{:.4f}, {:.4f}]".format(*block["auc_ci95"])
         lines.append(
             f"On the test slice, opened once for it{where}: AUC {block['auc']:.4f}{interval}, log-loss "
-            f"{block['log_loss']:.4f}, {block['expectancy_r']:+.3f} R a trade taken; deflated Sharpe ratio "
+            f"{block['log_loss']:.4f}, {block['expectancy_r']:+.3f} R a trade, {block['trades_taken']:,} taken; "
+            "deflated Sharpe ratio "
             f"{'–' if block['deflated_sharpe'] is None else format(block['deflated_sharpe'], '.2f')} in the light of "
             f"{block['trials']} strategies tried."
             if block["expectancy_r"] is not None
@@ -147,7 +153,7 @@ def _of_winner(written: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for output, block in blocks.items():
         one = deflated if "trials" in deflated else deflated[f"h{output}"]
-        keys = ("auc", "auc_ci95", "log_loss", "expectancy_r", "sharpe")
+        keys = ("auc", "auc_ci95", "log_loss", "expectancy_r", "trades_taken", "sharpe")
         found[output] = {key: block.get(key) for key in keys} | {key: one[key] for key in ("deflated_sharpe", "trials")}
     return found
 

@@ -88,7 +88,7 @@ def search(
     source = load_source(study.config, progress)
     ledger = Ledger(hands.ledger / LEDGER)
     ledger.trials()  # one that cannot be read is told before any work
-    with alone(study.folder, "a search"), disk_errors(study.folder):
+    with disk_errors(study.folder), alone(study.folder, "a search"):
         study.record(source.facts["fingerprint"])
         watch = _Watch(study, ledger, source, told)
         if len(watch.look()) < study.trials:
@@ -149,6 +149,8 @@ class _Watch:
 
     def __post_init__(self) -> None:
         self.seen = {one.trial: one for one in read_outcomes(self.study.folder / "trials")}
+        for outcome in self.seen.values():  # a kill may have come between an outcome and its line in the ledger
+            self._count(outcome)
 
     def look(self) -> list[Outcome]:
         folder = self.study.folder / "trials"

@@ -53,7 +53,7 @@ class Models:
     """
 
     folder: Path
-    batching: Batching = Batching()
+    batching: Batching = field(default_factory=Batching)
     sizes: Callable[[str, int, str, int], None] = lambda *_: None
     loaded: dict[str, dict[int, Version]] = field(default_factory=dict)
     gone: dict[str, dict[int, Version]] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Options:
     rest_port: int = 8501
     grpc_port: int = 8500
     poll_s: float = 1.0
-    batching: Batching = Batching()
+    batching: Batching = field(default_factory=Batching)
     most_bytes: int = 64 * 1024 * 1024
     certificate: Path | None = None
     key: Path | None = None
