@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from deepstack.pipeline.predict import predict as predict
     from deepstack.pipeline.predict_chunks import predict_chunks as predict_chunks
     from deepstack.pipeline.run import run as run
+    from deepstack.serving.deploy import deploy as deploy
+    from deepstack.serving.publish import publish as publish
+    from deepstack.serving.server.serve import serve as serve
     from deepstack.streaming.stream import stream as stream
     from deepstack.studies.leaderboard import leaderboard as leaderboard
     from deepstack.studies.null_certificate import null_certificate as null_certificate
@@ -52,6 +55,7 @@ _HOMES = {
     "audit_chain": "deepstack.audit.chain",
     "audit_function": "deepstack.audit.function",
     "build": "deepstack.models.catalogue",
+    "deploy": "deepstack.serving.deploy",
     "ensemble": "deepstack.studies.together",
     "evaluate": "deepstack.pipeline.evaluate",
     "explain": "deepstack.pipeline.explain",
@@ -70,10 +74,12 @@ _HOMES = {
     "plan": "deepstack.pipeline.plan",
     "predict": "deepstack.pipeline.predict",
     "predict_chunks": "deepstack.pipeline.predict_chunks",
+    "publish": "deepstack.serving.publish",
     "read_config": "deepstack.config.read",
     "read_market": "deepstack.candles.load",
     "register": "deepstack.models.catalogue",
     "run": "deepstack.pipeline.run",
+    "serve": "deepstack.serving.server.serve",
     "stream": "deepstack.streaming.stream",
     "tune": "deepstack.tuning.tune",
 }
@@ -88,6 +94,7 @@ __all__ = [
     "audit_chain",
     "audit_function",
     "build",
+    "deploy",
     "ensemble",
     "evaluate",
     "explain",
@@ -106,10 +113,12 @@ __all__ = [
     "plan",
     "predict",
     "predict_chunks",
+    "publish",
     "read_config",
     "read_market",
     "register",
     "run",
+    "serve",
     "stream",
     "tune",
 ]
