@@ -1,4 +1,4 @@
-"""`deepstack serve` with the default 2,000-layer network: latency, batching, overhead, and ten minutes of trouble.
+"""`deepstack serve` with the default 2,000-layer network: latency, batching, overhead, and minutes of trouble.
 
 - One row under the setting that deploy/ ships (TF_ENABLE_ONEDNN_OPTS=0): over REST p50 ≤ 15 ms and p99 ≤ 40 ms, over
   gRPC p50 ≤ 13 ms.
