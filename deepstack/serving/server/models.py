@@ -81,10 +81,12 @@ class Models:
         """Load what is new, then let go of what is no longer wanted."""
         async with self._changing:
             wanted = self.wanted()
+            # Settled before anything is loaded: a version published meanwhile is the next look's.
+            keeps = {name: one.versions() for name, one in wanted.items()}
             new = [
                 Version(name, number, one.folder / str(number))
                 for name, one in wanted.items()
-                for number in sorted(one.versions())
+                for number in sorted(keeps[name])
                 if number not in self.loaded.get(name, {}) and not self._failed(name, number, one.folder)
             ]
             for version in new:
@@ -92,7 +94,7 @@ class Models:
             await asyncio.gather(*(version.load() for version in new))
             self._labels = {name: dict(one.labels) for name, one in wanted.items()}
             for name, versions in list(self.loaded.items()):
-                keep = wanted[name].versions() if name in wanted else set()
+                keep = keeps.get(name, set())
                 able = {number for number in keep if versions.get(number, _NONE).state == "AVAILABLE"}
                 for number, version in list(versions.items()):
                     # The last version that answers stays until another does.
