@@ -12,17 +12,13 @@ Clients and server share the machine. About 15 minutes on 2 cores:
 """
 
 import argparse
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
@@ -31,62 +27,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import serving
 from _result import RESULTS, Bar, read_result, write_result
+from _server import NAME, Served, ask_rest, rows, served
+from _trouble import trouble
 
-from deepstack.serving.client import Client, ServerError, Where
+from deepstack.serving.client import Client, Where
 
 CALLS, WARM_UP, CLIENTS, EACH = 300, 50, 64, 12
-RELOADS, FAULTS = 20, 3
-NAME = "network"
-
-
-class Served:
-    """A running `deepstack serve`."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "deepstack", "serve", str(folder), "--rest-port", "0", "--grpc-port", "0"]
-        self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("REST"):
-                self.rest = line.split("//")[1].split("/")[0]
-            if line.startswith("gRPC"):
-                self.grpc = line.split()[1]
-                return
-        sys.exit("the server did not start")
-
-    def workers(self) -> list[int]:
-        """Processes of versions."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in listed]
-
-    def rss_mb(self) -> float:
-        """Resident memory of all its processes."""
-        total = 0.0
-        for pid in (self.process.pid, *self.workers()):
-            try:
-                status = Path(f"/proc/{pid}/status").read_text()
-            except FileNotFoundError:
-                continue
-            total += float(status.split("VmRSS:")[1].split()[0]) / 1e3
-        return total
-
-
-@contextmanager
-def served(folder: Path, *options: str) -> Iterator[Served]:
-    """A server for the length of the block."""
-    one = Served(folder, *options)
-    try:
-        yield one
-    finally:
-        one.process.send_signal(signal.SIGTERM)
-        one.process.wait(60)
-
-
-def rows(count: int) -> np.ndarray:
-    """Unscaled features."""
-    return np.random.default_rng(7).normal(size=(count, serving.FEATURES)).astype(np.float32)
 
 
 def latency(models: Path) -> dict:
@@ -111,23 +57,7 @@ def _once(client: Client, protocol: str, one: Served, body: np.ndarray) -> None:
     if protocol == "grpc":
         client.predict(NAME, {"features": body})
     else:
-        _rest(one, {"instances": body.tolist()})
-
-
-_connections: dict[str, object] = {}
-
-
-def _rest(one: Served, body: dict) -> tuple[int, dict]:
-    """One POST over a connection that stays open, as a production client keeps it."""
-    import http.client
-
-    key = f"{one.rest} {threading.get_ident()}"
-    if key not in _connections:
-        _connections[key] = http.client.HTTPConnection(one.rest, timeout=60)
-    link = _connections[key]
-    link.request("POST", f"/v1/models/{NAME}:predict", json.dumps(body))
-    answer = link.getresponse()
-    return answer.status, json.loads(answer.read())
+        ask_rest(one, {"instances": body.tolist()})
 
 
 def batching(models: Path) -> dict:
@@ -191,87 +121,6 @@ def _flood(one: Served) -> float:
             thread.join()
         seconds = time.perf_counter() - started
     return CLIENTS * EACH / seconds
-
-
-def trouble(exports: Path, minutes: float) -> dict:
-    """Mixed load while versions come and go, processes die and nonsense is asked."""
-    import tensorflow as tf
-
-    body = rows(4)
-    right = []
-    for k in (0, 1):
-        loaded = tf.saved_model.load(str(exports / f"folded{k}"))
-        right.append(loaded.signatures["serving_default"](features=tf.constant(body))["probability"].numpy())
-    models = exports / "trouble"
-    shutil.copytree(exports / "folded0", models / NAME / "1")
-    counts = {"answered": 0, "wrong": 0, "failed": 0, "malformed": 0, "malformed_500": 0}
-    lock, stop, errors = threading.Lock(), threading.Event(), []
-
-    def count(**more: int) -> None:
-        with lock:
-            for name, value in more.items():
-                counts[name] += value
-
-    with served(models, "--poll-s", "0.5") as one:
-
-        def well(protocol: str) -> None:
-            client = Client(Where(one.grpc), deadline_s=60.0, retries=0)
-            while not stop.is_set():
-                k = int(time.time() * 1e6) % 4
-                try:
-                    if protocol == "grpc":
-                        found = client.predict(NAME, {"features": body[: k + 1]})["probability"]
-                    else:
-                        status, answer = _rest(one, {"instances": body[: k + 1].tolist()})
-                        found = (
-                            np.array([row["probability"] for row in answer["predictions"]]) if status == 200 else None
-                        )
-                except (ServerError, OSError, KeyError) as error:
-                    errors.append(str(error)[:200])
-                    count(failed=1)
-                    continue
-                good = found is not None and any(np.allclose(found, p[: k + 1], atol=1e-5) for p in right)
-                count(answered=1, wrong=int(not good))
-
-        def badly() -> None:
-            nonsense = [
-                {},
-                {"instances": [[1]]},
-                {"instances": "x"},
-                {"inputs": {"no": 1}},
-                {"instances": [[{"b64": "!"}]]},
-            ]
-            while not stop.is_set():
-                for each in nonsense:
-                    status, _ = _rest(one, each)
-                    count(malformed=1, malformed_500=int(status >= 500 or status == 200))
-                time.sleep(0.2)
-
-        threads = [threading.Thread(target=well, args=(p,)) for p in ("grpc", "grpc", "rest")]
-        threads.append(threading.Thread(target=badly))
-        for thread in threads:
-            thread.start()
-        memory = _reloads(one, exports, models, minutes)
-        stop.set()
-        for thread in threads:
-            thread.join()
-    print(counts, {k: round(v) for k, v in memory.items()}, errors[:3], flush=True)
-    return {**counts, "rss_mb": memory, "minutes": minutes, "errors": errors[:5]}
-
-
-def _reloads(one: Served, exports: Path, models: Path, minutes: float) -> dict[int, float]:
-    """Publish version after version and kill a process now and then; resident memory after each."""
-    memory, started = {}, time.monotonic()
-    for number in range(1, RELOADS + 1):
-        part = models / NAME / ".part"
-        shutil.copytree(exports / f"folded{number % 2}", part)
-        part.rename(models / NAME / str(number + 1))
-        if number % (RELOADS // FAULTS) == 0 and number // (RELOADS // FAULTS) <= FAULTS:
-            time.sleep(60.0 * minutes / RELOADS / 3.0)
-            os.kill(one.workers()[0], signal.SIGKILL)
-        time.sleep(max(0.0, started + 60.0 * minutes * number / RELOADS - time.monotonic()))
-        memory[number] = one.rss_mb()
-    return memory
 
 
 def main() -> None:

@@ -12,12 +12,13 @@ LOCK = ".lock"
 
 
 @contextmanager
-def alone(folder: Path, what: str) -> Iterator[None]:
+def alone(folder: Path, what: str, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the folder, made where it is missing, for the length of the block. A process that dies lets go of it.
 
     Args:
         folder: of the study.
         what: is being written, for the message.
+        patience_s: to wait for whoever holds it.
 
     Raises:
         ArtifactError: another process holds it.
@@ -25,13 +26,13 @@ def alone(folder: Path, what: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience_s)
     except Timeout as error:
         raise ArtifactError(
             str(folder),
             expected="a folder no other process is writing into",
             received=f"one that writes {what} there",
-            remedy="waiting until it has ended, or another --out",
+            remedy="again when it has ended, or another folder",
         ) from error
     try:
         yield

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepstack.cli.extra import require_extra
 from deepstack.cli.quiet import quiet_import
-from deepstack.errors import ConfigError, DeepstackError
+from deepstack.errors import DeepstackError
 
 if TYPE_CHECKING:
     from deepstack.serving.server.serve import Server
@@ -56,14 +56,7 @@ def serve(
       deepstack serve models --product artifacts/my_run --record answers.jsonl
       DEEPSTACK_TOKEN=secret deepstack serve models --host 0.0.0.0 --certificate server.pem --key server.key
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        if find_spec(package) is None:
-            raise ConfigError(
-                "deepstack serve",
-                expected=f"{package} installed",
-                received="none",
-                remedy="pip install 'deepstack[serve]'",
-            )
+    require_extra("serve", "serve", "fastapi", "uvicorn", "prometheus_client")
     _require(models_dir, certificate, key)
     with quiet_import():
         from deepstack.serving.server.batching import Batching

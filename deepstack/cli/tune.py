@@ -1,18 +1,18 @@
 """`deepstack tune`."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from deepstack.cli import options
+from deepstack.cli.extra import require_extra
 from deepstack.cli.output import check_folder
 from deepstack.cli.progress import show_progress
 from deepstack.cli.quiet import quiet_import
 from deepstack.config.read import read_config
-from deepstack.errors import ConfigError, DeepstackError
+from deepstack.errors import DeepstackError
 
 if TYPE_CHECKING:
     from deepstack.tuning.outcome import Outcome
@@ -56,14 +56,7 @@ def tune(
       deepstack tune configs/transformer.yaml --data BTCUSDT-1h.csv --trials 50 --out searches/btc --resume
       deepstack tune configs/gru.yaml --data candles/ --tuner optuna --against latency --minutes 60
     """
-    for package in ("keras_tuner", "optuna"):
-        if find_spec(package) is None:
-            raise ConfigError(
-                "deepstack tune",
-                expected=f"{package} installed",
-                received="none",
-                remedy="pip install 'deepstack[tune]'",
-            )
+    require_extra("tune", "tune", "keras_tuner", "optuna")
     settings = read_config(config, set_ or (), data or ())
     folder = out or Path("searches") / settings.name
     check_folder(folder)

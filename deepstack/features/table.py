@@ -183,7 +183,10 @@ def _runs(market: Market, warmup: int) -> list[_Run]:
 
 
 def _too_few_bars(market: Market, warmup: int) -> TooFewError:
-    lengths = [(run.stop - run.start, symbol) for symbol, candles in market.items() for run in candles.segments()]
+    lengths = [
+        (max((run.stop - run.start for run in candles.segments()), default=0), symbol)
+        for symbol, candles in market.items()
+    ]
     longest, owner = max(lengths, default=(0, "candles"))
     of_interval = f" of {interval_text(market[owner].interval)}" if owner in market else ""
     return TooFewError(

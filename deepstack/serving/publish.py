@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from deepstack.artifact.alone import LOCK
+from deepstack.artifact.alone import LOCK, alone
 from deepstack.artifact.atomic import PART, disk_errors, flush, write_atomic
 from deepstack.artifact.load import Artifact
 from deepstack.artifact.manifest import altered, sha256
@@ -77,7 +76,7 @@ def publish(
     if label is not None:
         check_label(label)
     record, name = request_record(artifact), artifact.config.name
-    with _disk_errors(models), _made(models / name), _alone(models):
+    with _disk_errors(models), _made(models / name), alone(models, "versions", _PATIENCE_S):
         config = read_models_config(models)
         entry = listed(config, name, served_at)
         version = _next_version(models / name, entry.version_labels.values())
@@ -115,7 +114,7 @@ def label_published(artifact: Artifact, models: Path, *, label: str, version: in
             received=f"one of the run {there.get('run')}" if there else "none" if not folder.is_dir() else "another's",
             remedy="deepstack publish without --version",
         )
-    with _disk_errors(models), _alone(models):
+    with _disk_errors(models), alone(models, "versions", _PATIENCE_S):
         config = read_models_config(models)
         set_label(listed(config, name), label, version)
         _write_config(models, config)
@@ -234,21 +233,3 @@ def _disk_errors(models: Path) -> Iterator[None]:
     except ArtifactError as error:
         remedy = error.remedy.replace("folder with --out", "folder of models")
         raise ArtifactError(error.where, expected=error.expected, received=error.received, remedy=remedy) from error
-
-
-@contextmanager
-def _alone(models: Path) -> Iterator[None]:
-    lock = FileLock(models / LOCK)
-    try:
-        lock.acquire(timeout=_PATIENCE_S)
-    except Timeout as error:
-        raise ArtifactError(
-            str(models),
-            expected="a folder no other publisher is writing into",
-            received=f"one that has been locked for {_PATIENCE_S:.0f} s",
-            remedy="again when the other has ended",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -17,6 +17,8 @@ from deepstack.candles.times import close_index
 from deepstack.errors import DataError, DeepstackError
 from deepstack.labels.labelled import CLASSES_OF
 from deepstack.pipeline.predict import Predictor
+from deepstack.serving.server.body import read_body
+from deepstack.serving.server.refusal import Refusal
 from deepstack.streaming.bar import Bar
 from deepstack.streaming.lines import BarReader
 from deepstack.streaming.record import Record
@@ -110,14 +112,10 @@ def make_routes(deep: DeepLearning) -> APIRouter:
 
 
 async def _answered(request: Request, answer: Any) -> Response:
-    parts, size = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            return JSONResponse({"error": f"a body of {MOST_BYTES} bytes at most is read"}, 400)
     try:
-        body = json.loads(b"".join(parts))
+        body = json.loads(await read_body(request, MOST_BYTES))
+    except Refusal as refusal:
+        return JSONResponse({"error": str(refusal)}, refusal.http)
     except (ValueError, RecursionError) as error:
         return JSONResponse({"error": f"JSON Parse error: {str(error)[:100]}"}, 400)
     try:

@@ -8,9 +8,10 @@ from typing import Any
 import optuna
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from deepstack.config.space import Parameter
 from deepstack.errors import ConfigError
@@ -62,7 +63,7 @@ def open_study(study: Study, draw: int = 0) -> optuna.Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
             load_if_exists=True,
         )
-    except Exception as error:
+    except (SQLAlchemyError, OptunaError, ImportError, ValueError) as error:
         raise ConfigError(
             "--storage", expected="a database optuna can open", received=str(error).splitlines()[0], remedy="its URL"
         ) from error

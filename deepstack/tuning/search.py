@@ -83,9 +83,24 @@ def search(
         ArtifactError: another search holds the folder.
         DeepstackError: ten trials in a row failed.
     """
+    return run_trials(study, opened(study, progress), hands, told=told, progress=progress)
+
+
+def opened(study: Study, progress: Progress = no_progress) -> Source:
+    """The candles of a search whose options and space have been found good.
+
+    Raises:
+        ConfigError: a space no model can be built with, or options that do not go together.
+    """
     study.require()
     require_space(study.config)
-    source = load_source(study.config, progress)
+    return load_source(study.config, progress)
+
+
+def run_trials(
+    study: Study, source: Source, hands: Hands, *, told: Told | None = None, progress: Progress = no_progress
+) -> list[Outcome]:
+    """`search` with candles the caller holds."""
     ledger = Ledger(hands.ledger / LEDGER)
     ledger.trials()  # one that cannot be read is told before any work
     with disk_errors(study.folder), alone(study.folder, "a search"):
@@ -99,17 +114,20 @@ def search(
 def _run(study: Study, hands: Hands, watch: "_Watch", progress: Progress) -> None:
     chief = _chief(study, hands.listen)
     deadline = time.monotonic() + 60.0 * hands.minutes
+
+    def late() -> bool:
+        return time.monotonic() > deadline
+
     try:
         with started(study, chief.address, hands.workers) as workers:
-            while workers.alive or (not hands.workers and _missing(study, watch)) or chief.busy:
+            # Without workers of its own the chief waits for those of other machines.
+            while workers.alive or chief.busy or (not hands.workers and _missing(study, watch) and not late()):
                 time.sleep(BETWEEN_LOOKS_S)
                 outcomes = _looked_after(workers, chief, study, watch)
                 progress("trials", len(outcomes), study.trials, "")
-                if time.monotonic() > deadline:
+                if late():
                     chief.stop()
                 _require_some_success(outcomes)
-                if not workers.alive and not hands.workers and not chief.busy and not _missing(study, watch):
-                    break
     finally:
         chief.close()
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from deepstack.errors import DeepstackError
-from deepstack.pipeline.market import describe, load_source
 from deepstack.pipeline.run import run
 from deepstack.progress import Progress, no_progress
 from deepstack.tuning.page import write_best, write_page
-from deepstack.tuning.search import HERE, Hands, Told, best_of, search
+from deepstack.tuning.search import HERE, Hands, Told, best_of, opened, run_trials
 from deepstack.tuning.space import with_values
 from deepstack.tuning.study import Study
 
@@ -31,8 +30,8 @@ def tune(
     Raises:
         DeepstackError: no trial finished; see `search` for the rest.
     """
-    outcomes = search(study, hands, told=told, progress=progress)
-    data = describe(load_source(study.config).market)
+    source = opened(study, progress)
+    outcomes, data = run_trials(study, source, hands, told=told, progress=progress), source.facts
     best = best_of(outcomes, study)
     if best is None:
         write_page(study, outcomes, data, None)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 from deepstack.tuning.study import Study
 
@@ -88,13 +87,12 @@ def started(study: Study, address: str, count: int) -> Iterator[Workers]:
         workers.end()
 
 
-def work(study: Study, address: str, name: str, source: Any = None) -> None:
+def work(study: Study, address: str, name: str) -> None:
     """Run trials in this process until none are left."""
     from deepstack.pipeline.market import load_source
     from deepstack.tuning.examine import Examiner
 
-    source = source or load_source(study.config)
-    latency = study.against == "latency"
+    source, latency = load_source(study.config), study.against == "latency"
     examiner = Examiner(study.config, source, study.folder, study.keeps_weights, latency, name)
     if study.engine == "optuna":
         from deepstack.tuning.optuna_engine import work as work_optuna

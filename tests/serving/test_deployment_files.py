@@ -121,7 +121,7 @@ def test_compose_is_complete_and_closed(made: Path) -> None:
     assert serving["environment"] == {"TF_ENABLE_ONEDNN_OPTS": "0"}
     assert "profiles" not in serving
     assert compose["services"]["server"]["profiles"] == ["server"]
-    assert (made / compose["services"]["server"]["volumes"][0]["source"] / "manifest.json").is_file()
+    assert (made / compose["services"]["server"]["volumes"][0]["source"] / "models.config").is_file()
     assert (made / compose["services"]["server"]["build"]["dockerfile"]).is_file()
 
 

@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf import text_format
 from grpc import StatusCode
 from tensorflow_serving.config import model_server_config_pb2 as configs
 
 from deepstack.errors import ArtifactError
+from deepstack.serving.models_config import read_models_config
 from deepstack.serving.server.batching import Arrays, Batcher, Batching
 from deepstack.serving.server.refusal import Refusal, not_found
 from deepstack.serving.server.version import Version
 
-CONFIG = "models.config"
 KEPT_STATES = 20
 """Versions that have gone whose state is still told."""
 
@@ -72,10 +71,7 @@ class Models:
         if self.given is not None:
             return self.given
         found = {path.name: Wanted(path) for path in _folders(self.folder)}
-        path = self.folder / CONFIG
-        if path.exists():
-            found |= read_config(path.read_text(encoding="utf-8"), self.folder)
-        return found
+        return found | wanted_of(read_models_config(self.folder), self.folder)
 
     async def refresh(self) -> None:
         """Load what is new, then let go of what is no longer wanted."""
@@ -195,23 +191,6 @@ class Models:
 
 
 _NONE = Version("", 0, Path())
-
-
-def read_config(text: str, folder: Path) -> dict[str, Wanted]:
-    """models.config as TensorFlow Serving reads it.
-
-    Raises:
-        ArtifactError: it is none.
-    """
-    try:
-        return wanted_of(text_format.Parse(text, configs.ModelServerConfig()), folder)
-    except text_format.ParseError as error:
-        raise ArtifactError(
-            str(folder / CONFIG),
-            expected="a ModelServerConfig as text",
-            received=str(error),
-            remedy="mending it, or `deepstack publish` into a new folder",
-        ) from error
 
 
 def wanted_of(config: configs.ModelServerConfig, folder: Path) -> dict[str, Wanted]:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict
 from starlette.exceptions import HTTPException
 
+from deepstack.serving.server.body import read_body
 from deepstack.serving.server.grpc_api import PredictionService, metadata_of
 from deepstack.serving.server.metrics import Metrics
 from deepstack.serving.server.models import Models
@@ -54,7 +55,7 @@ def make_rest(
     async def handled(request: Request, method: str, answer: Answer, model: str, place: str | None) -> Response:
         started, status = time.perf_counter(), "OK"
         try:
-            asked = Asked(models, model, place, await _body(request, most_bytes))
+            asked = Asked(models, model, place, await read_body(request, most_bytes))
             return Response(as_json(await answer(asked)), media_type="application/json")
         except Refusal as refusal:
             status = refusal.code.name
@@ -167,18 +168,6 @@ def _where(place: str | None) -> tuple[int | None, str | None]:
     if kind != "versions" or not value.isdecimal() or int(value) >= 2**63:
         raise invalid(f"Malformed request: {kind}/{value}")
     return int(value), None
-
-
-async def _body(request: Request, most_bytes: int) -> bytes:
-    if int(request.headers.get("content-length") or 0) > most_bytes:
-        raise invalid(f"a body of {most_bytes} bytes at most is read")
-    parts, size = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > most_bytes:
-            raise invalid(f"a body of {most_bytes} bytes at most is read")
-    return b"".join(parts)
 
 
 def _refused(refusal: Refusal) -> Response:
