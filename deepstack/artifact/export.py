@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from deepstack.artifact.decision import Decision, answers, lean, probabilities
 from deepstack.artifact.describe import write_description
+from deepstack.artifact.feature_list import signature_for
 from deepstack.artifact.fixed_masks import LEAST_ROOM_BYTES, PASSES, FixedMasks, MasksDoNotFitError, can_fix, tile
 from deepstack.artifact.fold import folded_call
 from deepstack.artifact.held_once import HeldOnce, HeldVariables
@@ -53,7 +54,8 @@ def export_saved_model(
 
     Beside it `predict_scaled`, the same of scaled inputs; `classify` and `regress`, of tf.Examples, for the first
     output; `predict_candles`, of candles, where the features are channels of the candle itself; `predict_uncertainty`,
-    mean `probability` and `epistemic` deviation over 16 subnetworks, where dropout can be given fixed masks.
+    mean `probability` and `epistemic` deviation over 16 subnetworks, where dropout can be given fixed masks. One more
+    name of `serving_default` tells the feature list, see `feature_list`.
 
     Args:
         folder: `serving/<name>/<version>`; made here.
@@ -69,7 +71,8 @@ def export_saved_model(
     network, held = _network(module, model, decision, shows or {}, seed)
     signatures = signatures_of(network, decision, features)
     module.serve = signatures[DEFAULT]
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    named = {signature_for(features): signatures[DEFAULT]} if features else {}
+    tf.saved_model.save(module, str(folder), signatures=signatures | named)
     rewrite(folder, with_methods(METHODS), held.put_weights)
     write_description(folder / EXTRA, decision, features)
     write_warmup(folder / EXTRA, name, examples, signatures, decision.scalers, features)

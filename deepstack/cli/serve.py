@@ -33,6 +33,8 @@ def serve(
     ] = 0.0,
     max_enqueued_rows: Annotated[int, typer.Option("--max-enqueued-rows", min=1, help="More are refused.")] = 4096,
     max_request_mb: Annotated[int, typer.Option("--max-request-mb", min=1, help="Larger ones are refused.")] = 64,
+    cache_mb: Annotated[int, typer.Option("--cache-mb", min=0, help="Room for answers that are kept; 0: none.")] = 0,
+    cache_ttl_s: Annotated[float, typer.Option("--cache-ttl-s", min=0.0, help="How long an answer is kept.")] = 60.0,
     certificate: Annotated[Path | None, typer.Option("--certificate", help="PEM file: TLS for both protocols.")] = None,
     key: Annotated[Path | None, typer.Option("--key", help="PEM file of its private key.")] = None,
     product: Annotated[
@@ -65,7 +67,19 @@ def serve(
 
     batching = Batching(max_batch_size, batch_timeout_ms, max_enqueued_rows)
     token = os.environ.get(TOKEN, "")
-    options = Options(host, rest_port, grpc_port, poll_s, batching, max_request_mb * 2**20, certificate, key, token)
+    options = Options(
+        host,
+        rest_port,
+        grpc_port,
+        poll_s,
+        batching,
+        max_request_mb * 2**20,
+        certificate,
+        key,
+        token,
+        cache_mb * 2**20,
+        cache_ttl_s,
+    )
     more = None
     if product is not None:
         from deepstack.pipeline.predict import load

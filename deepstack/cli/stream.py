@@ -43,6 +43,15 @@ def stream(
         typer.Option("--expect", metavar="SYMBOL", help="Symbols to expect; others are left out. Default: all."),
     ] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", help="Symbol of lines that name none.")] = None,
+    attention_symbols: Annotated[
+        int,
+        typer.Option("--attention-symbols", min=0, help="Whose keys and values a transformer keeps; 0: none."),
+    ] = 1024,
+    attention_s: Annotated[float, typer.Option("--attention-s", help="How long after a symbol's last bar.")] = 3600.0,
+    feature_tables: Annotated[
+        int, typer.Option("--feature-tables", min=0, help="Kept for models that want the same features; 0: none.")
+    ] = 16,
+    feature_s: Annotated[float, typer.Option("--feature-s", min=0.0, help="How long such a table is kept.")] = 60.0,
     state: Annotated[
         Path | None, typer.Option("--state", metavar="FILE", help="File (.npz) to go on from and to keep.")
     ] = None,
@@ -65,19 +74,23 @@ def stream(
         check_output(state, (".npz",), "--state")
     from deepstack.streaming.rules import Rules
 
-    rules = Rules(wait_s=wait_s, deadline_ms=deadline_ms, failures=failures, retry_s=retry_s)
+    rules = Rules(wait_s, deadline_ms, failures, retry_s, attention_symbols, attention_s)
     with quiet_import():
         import deepstack.pipeline.predict as pipeline
+        from deepstack.features.table import make_table
+        from deepstack.pipeline.feature_cache import FeatureCache
         from deepstack.streaming.source import lines_of, open_candles
         from deepstack.streaming.stream import stream as answers
         from deepstack.streaming.tally import Tally
 
     tally = Tally()
+    several = bool(others or fallback) and feature_tables > 0
+    tables = FeatureCache(feature_tables, feature_s) if several else make_table
     found = answers(
-        pipeline.load(artifact),
+        pipeline.load(artifact, tables),
         lines_of(open_candles(data), "standard input" if data is None else str(data)),
-        others=[pipeline.load(other) for other in others or ()],
-        fallback=None if fallback is None else pipeline.load(fallback),
+        others=[pipeline.load(other, tables) for other in others or ()],
+        fallback=None if fallback is None else pipeline.load(fallback, tables),
         rules=rules,
         symbols=expect or (),
         symbol=symbol,

@@ -56,6 +56,36 @@ class SelfAttention(keras.layers.Layer):
         mixed = ops.dot_product_attention(query, key, value, mask=None if mask is None else ops.convert_to_tensor(mask))
         return self.project_out(ops.reshape(mixed, (-1, time, width)))
 
+    @property
+    def reach(self) -> int:
+        """Steps that the farthest-sighted head sees, its own included; 0: all."""
+        return 0 if 0 in self.spans else max(self.spans, default=0)
+
+    def step(self, newest: tf.Tensor, kept: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What `call` answers for the last of its steps, from that step and the keys and values of those before.
+
+        Args:
+            newest: [batch, width].
+            kept: [batch, reach - 1, 2, heads, d], keys not yet turned and values, oldest first.
+            steps: int32 [batch], how many of those are real.
+
+        Returns:
+            [batch, width], and `kept` for the step after.
+        """
+        width = newest.shape[-1]
+        shape = (-1, 3, self.heads, width // self.heads)
+        made = ops.reshape(self.project_in(newest), shape)
+        seen = ops.concatenate([kept, made[:, None, 1:]], axis=1)
+        query, key, value = made[:, :1], seen[:, :, 0], seen[:, :, 1]
+        if self.rotary:
+            query, key = rotate(query, self.reach - 1), rotate(key)
+        ages = np.arange(self.reach)[::-1]
+        near = ages < _span_of_head(self.heads, self.spans)[:, None]
+        real = ops.convert_to_tensor(ages) <= ops.cast(steps, "int64")[:, None]
+        mask = ops.logical_and(ops.convert_to_tensor(near)[None, :, None], real[:, None, None])
+        mixed = ops.dot_product_attention(query, key, value, mask=mask)
+        return self.project_out(ops.reshape(mixed, (-1, width))), seen[:, 1:]
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Same as the input's."""
         return input_shape
@@ -66,10 +96,10 @@ class SelfAttention(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def rotate(x: Any) -> Any:
-    """Turn column pairs (i, i + d/2) of `[batch, time, heads, d]` by the angle time · 10000^(−2i/d)."""
+def rotate(x: Any, first: int = 0) -> Any:
+    """Turn column pairs (i, i + d/2) of `[batch, time, heads, d]` by the angle (first + time) · 10000^(−2i/d)."""
     time, half = x.shape[1], x.shape[-1] // 2
-    angle = np.arange(time)[:, None] * 10_000.0 ** (-np.arange(half) / half)
+    angle = (first + np.arange(time))[:, None] * 10_000.0 ** (-np.arange(half) / half)
     cosine, sine = (ops.convert_to_tensor(f(angle)[:, None, :], x.dtype) for f in (np.cos, np.sin))
     first, second = x[..., :half], x[..., half:]
     return ops.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
@@ -81,6 +111,10 @@ def visible(time: int, heads: int, causal: bool, spans: Sequence[int]) -> np.nda
     allowed = distance >= 0 if causal else np.ones_like(distance, dtype=bool)
     if not spans:
         return allowed[None, None] if causal else None
-    of_head = np.array(spans)[np.arange(heads) * len(spans) // heads]
+    of_head = _span_of_head(heads, spans)
     near = (of_head[:, None, None] == 0) | (np.abs(distance) < of_head[:, None, None])
     return (near & allowed)[None]
+
+
+def _span_of_head(heads: int, spans: Sequence[int]) -> np.ndarray:
+    return np.array(spans)[np.arange(heads) * len(spans) // heads]

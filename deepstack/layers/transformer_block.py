@@ -75,7 +75,14 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Attend, then think step by step."""
-        h = inputs + self._branch(self.attention(self.norm_1(inputs)), 0, training)
+        return self._thought(inputs + self._branch(self.attention(self.norm_1(inputs)), 0, training), training)
+
+    def step(self, newest: tf.Tensor, kept: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What `call` answers in inference for the last of its steps; see `SelfAttention.step`."""
+        mixed, kept = self.attention.step(self.norm_1(newest), kept, steps)
+        return self._thought(newest + mixed, training=False), kept
+
+    def _thought(self, h: tf.Tensor, training: bool) -> tf.Tensor:
         normed = self.norm_2(h)
         if self.mixture is not None:
             return h + self._branch(self.mixture(normed, training=training), 1, training)

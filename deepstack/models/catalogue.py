@@ -138,6 +138,7 @@ _FAMILIES: dict[str, Model] = {
         transformer_decoder.TransformerDecoderConfig,
         "window",
         causal=transformer_decoder.CAUSAL,
+        receptive_field=transformer_decoder.receptive_field,
         generator=transformer_decoder.build_generator,
         xla=True,
     ),

@@ -58,7 +58,7 @@ class Model:
     sees: Sees
     when: bool = False
     causal: str | None = None
-    receptive_field: Callable[[Any], int] | None = None
+    receptive_field: Callable[[Any], int | None] | None = None
     explains: Mapping[str, str] = field(default_factory=dict)
     generator: Callable[..., keras.Model] | None = None
     pretrained: Callable[[Any, Any], Mapping[str, list[Any]]] | None = None

@@ -1,13 +1,13 @@
 """The next bars of a symbol as a generative model sees them: sampled paths and their quantiles."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import keras
 import numpy as np
 import pandas as pd
 
-from deepstack.artifact.model import raw_outputs, up_to
+from deepstack.artifact.stepper import stepper_of
 from deepstack.candles.market import Candles, Market, as_market
 from deepstack.errors import ConfigError, DataError
 from deepstack.features._market import bars_of
@@ -15,7 +15,7 @@ from deepstack.features._shared import volatility
 from deepstack.features.price import SIGMA_BARS
 from deepstack.models import catalogue
 from deepstack.models.inputs import BASE
-from deepstack.models.transformer.transformer_decoder import FORESEEN
+from deepstack.pipeline.generation import Wish, generated
 from deepstack.pipeline.inputs import nothing_seen, see
 from deepstack.pipeline.predict import Predictor, check_interval
 
@@ -46,7 +46,13 @@ class Forecast:
 
 
 def forecast(
-    predictor: Predictor, candles: Candles | Market, symbol: str | None = None, *, bars: int = 12, paths: int = 256
+    predictor: Predictor,
+    candles: Candles | Market,
+    symbol: str | None = None,
+    *,
+    bars: int = 12,
+    paths: int = 256,
+    sample: Callable[[Wish], np.ndarray] | None = None,
 ) -> Forecast:
     """Sample the coming bars: each next bar's features are drawn from what the network foresees, then fed back.
 
@@ -57,6 +63,7 @@ def forecast(
         candles: up to now; of a market, `symbol` says whose bars.
         bars: how many to come.
         paths: how many samples; drawn by the artifact's seed.
+        sample: gives the values of a wish; the default draws it alone.
 
     Raises:
         ConfigError: a model that foresees nothing, or one without the return among its features.
@@ -80,7 +87,10 @@ def forecast(
     chosen = symbol or next(iter(market))
     window = _last_window(predictor, market, chosen)
     interval, now = market[chosen].interval, market[chosen].frame.index[-1]
-    steps = _sample(predictor.network, np.repeat(window, paths, axis=0), bars, artifact.config.seed)
+    noise = np.random.default_rng(artifact.config.seed).standard_normal(
+        (bars, paths, len(artifact.features)), np.float32
+    )
+    steps = (sample or partial(generated, stepper_of(predictor.network)))(Wish(window, noise))
     scaler, column = artifact.scalers[BASE]["standardise"], artifact.features.index(RETURN)
     sigma = volatility(bars_of(market, chosen, tail=SIGMA_BARS + 1), SIGMA_BARS)[-1]
     returns = sigma * (steps[..., column].T * scaler.scale_[column] + scaler.mean_[column])
@@ -89,7 +99,7 @@ def forecast(
 
 
 def _last_window(predictor: Predictor, market: Market, symbol: str) -> np.ndarray:
-    """What the network sees at a symbol's last bar, whether or not a decision is asked there: scaled [1, …]."""
+    """What the network sees at a symbol's last bar, whether or not a decision is asked there: scaled [bars, …]."""
     artifact = predictor.artifact
     check_interval(artifact, market)
     if symbol not in market:
@@ -101,18 +111,5 @@ def _last_window(predictor: Predictor, market: Market, symbol: str) -> np.ndarra
     seen = see(market, last, entry, config.features, config.samples, names=artifact.features)
     if not seen.known.any():
         raise nothing_seen(len(last), seen.warmup_bars, entry, config.samples)
-    return predictor.scale(seen.inputs)[BASE][np.array([0])]
-
-
-def _sample(network: keras.Model, window: np.ndarray, bars: int, seed: int) -> np.ndarray:
-    """Scaled features of the coming bars, float32 [bars, paths, features]."""
-    foresee = up_to(network, FORESEEN)
-    random = np.random.default_rng(seed)
-    features = window.shape[-1]
-    drawn = []
-    for _ in range(bars):
-        mean, log_variance = np.split(raw_outputs(foresee, {BASE: window})[:, -1], [features], axis=-1)
-        deviation = np.exp(0.5 * np.clip(log_variance, -8.0, 8.0))
-        drawn.append(mean + deviation * random.standard_normal(mean.shape, np.float32))
-        window = np.concatenate([window[:, 1:], drawn[-1][:, None]], axis=1)
-    return np.array(drawn)
+    window: np.ndarray = predictor.scale(seen.inputs)[BASE][np.array([0])][0]
+    return window

@@ -1,6 +1,6 @@
 """What a model sees of a market at given moments: one bar's features, a window of them, or one in each timeframe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,9 @@ from deepstack.models.inputs import BASE, WHEN, Sees, finest_first, input_of
 from deepstack.pipeline.trailing import recent, seen_bars
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.windows import Windows, fits
+
+Tables = Callable[..., FeatureTable]
+"""`make_table`, or one that remembers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,7 @@ def see(
     names: Sequence[str] | None = None,
     since: pd.Timestamp | None = None,
     progress: Progress = no_progress,
+    tables: Tables = make_table,
 ) -> Seen:
     """Look at a market at the given moments; a coarser bar is seen once it has closed, and no window crosses a gap.
 
@@ -64,6 +68,7 @@ def see(
         samples: window and timeframes.
         names: exactly these features, in this order.
         since: no moment is earlier; only the bars that later moments see are worked on, which saves their time.
+        tables: works the features out.
 
     Raises:
         ConfigError: timeframes that do not fit the model or the bars.
@@ -72,11 +77,11 @@ def see(
     others = coarser(samples.timeframes, model.sees, _interval(market))  # refused before any work
     length = 1 if model.sees == "bar" else samples.window_bars
     whole, market = market, recent(market, since, seen_bars(names, length))
-    table = make_table(market, features, names=names, progress=partial(progress, "features"))
+    table = tables(market, features, names=names, progress=partial(progress, "features"))
     rows = {BASE: (table, table.locate(moments["symbol"], moments["decision_time"]))}
     for text, interval in others:
         coarse = recent(_coarse(whole, interval), since, seen_bars(names, length))
-        other = make_table(coarse, names=table.names, progress=partial(progress, f"features {text}"))
+        other = tables(coarse, names=table.names, progress=partial(progress, f"features {text}"))
         closed = other.locate_last(moments["symbol"], moments["decision_time"], interval)
         rows[input_of(text)] = other, closed
     known = np.logical_and.reduce([fits(t.segment, last, length) for t, last in rows.values()])

@@ -13,10 +13,11 @@ from deepstack.artifact.load import Artifact, open_artifact
 from deepstack.artifact.model import compiled_for_one, load_network, raw_outputs
 from deepstack.candles.market import Candles, Market, as_market
 from deepstack.errors import DataError
+from deepstack.features.table import make_table
 from deepstack.labels.labelled import CLASSES_OF, decision_rows
 from deepstack.models import catalogue
 from deepstack.models.heads import Head, head_of
-from deepstack.pipeline.inputs import Seen, see
+from deepstack.pipeline.inputs import Seen, Tables, see
 from deepstack.pipeline.position import lean, position_size
 from deepstack.pipeline.trailing import asked_bars, recent
 from deepstack.pipeline.uncertainty import epistemic
@@ -28,8 +29,12 @@ Looked = tuple[pd.DataFrame, dict[str, np.ndarray | Windows], int]
 """Moments, scaled inputs of them, and the count of those that cannot be seen."""
 
 
-def load(artifact: Path | str) -> "Predictor":
+def load(artifact: Path | str, tables: Tables = make_table) -> "Predictor":
     """Open a finished artifact to predict with it; every file is verified first.
+
+    Args:
+        artifact: its folder.
+        tables: works the features out; a `FeatureCache` remembers them.
 
     Raises:
         ArtifactError: it is incomplete or altered.
@@ -37,7 +42,7 @@ def load(artifact: Path | str) -> "Predictor":
     """
     opened = open_artifact(Path(artifact))
     catalogue.find(opened.config.model.name)
-    return Predictor(opened)
+    return Predictor(opened, tables)
 
 
 def predict(artifact: Path, market: Market, *, mc_passes: int = 0) -> pd.DataFrame:
@@ -51,9 +56,11 @@ class Predictor:
 
     Attributes:
         artifact: what was opened.
+        tables: works the features out.
     """
 
     artifact: Artifact
+    tables: Tables = make_table
 
     @cached_property
     def network(self) -> keras.Model:
@@ -162,11 +169,16 @@ class Predictor:
 
     def look_at(self, market: Market, moments: pd.DataFrame, since: pd.Timestamp | None = None) -> Looked:
         """`look` at these moments, frame of `symbol decision_time`, sorted so; none is earlier than `since`."""
-        config = self.artifact.config
-        entry = catalogue.find(config.model.name)
-        names = self.artifact.features
-        seen: Seen = see(market, moments, entry, config.features, config.samples, names=names, since=since)
+        seen = self.see(market, moments, since)
         return moments[seen.known].reset_index(drop=True), self.scale(seen.inputs), int((~seen.known).sum())
+
+    def see(self, market: Market, moments: pd.DataFrame, since: pd.Timestamp | None = None) -> Seen:
+        """What `look_at` scales."""
+        config, names = self.artifact.config, self.artifact.features
+        entry = catalogue.find(config.model.name)
+        return see(
+            market, moments, entry, config.features, config.samples, names=names, since=since, tables=self.tables
+        )
 
     def scale(self, inputs: Inputs) -> dict[str, np.ndarray | Windows]:
         """Unscaled inputs as the network was trained on them; matrices are overwritten."""
@@ -179,13 +191,14 @@ class Predictor:
     def uncalibrated(self, inputs: Inputs) -> np.ndarray:
         """Class probabilities of scaled inputs, corrected alone: of validation, without what was fitted there."""
         offset = self.head.prior_offset(self.artifact.priors)
-        return np.array(self.head.probabilities(self._raw(inputs).astype(np.float64), offset))
+        return np.array(self.head.probabilities(self.raw(inputs).astype(np.float64), offset))
 
     def probabilities(self, inputs: Inputs) -> np.ndarray:
         """Class probabilities of scaled inputs, corrected and calibrated: float64 [samples, outputs, classes]."""
-        return self._decoded(self._raw(inputs))
+        return self.decoded(self.raw(inputs))
 
-    def _raw(self, inputs: Inputs) -> np.ndarray:
+    def raw(self, inputs: Inputs) -> np.ndarray:
+        """The network's own outputs for scaled inputs, float32 [samples, …]."""
         count = len(next(iter(inputs.values())))
         if count == 0:
             return np.empty((0, len(self.head.names), self.head.logits + self.head.aleatoric), np.float32)
@@ -193,7 +206,8 @@ class Predictor:
             return self._for_one({name: values[np.zeros(1, np.int64)] for name, values in inputs.items()})
         return raw_outputs(self.network, inputs)
 
-    def _decoded(self, raw: np.ndarray) -> np.ndarray:
+    def decoded(self, raw: np.ndarray) -> np.ndarray:
+        """`probabilities` of the network's own outputs, float32 [samples, …]."""
         offset = self.head.prior_offset(self.artifact.priors)
         probability = np.array(self.head.probabilities(raw.astype(np.float64), offset))
         for output, calibration in enumerate(self.artifact.calibrations):
@@ -202,15 +216,17 @@ class Predictor:
 
     def _lean(self, raw: np.ndarray) -> np.ndarray:
         """P(won), or P(buy) − P(sell): float64 [samples, outputs]."""
-        return lean(self._decoded(raw))
+        return lean(self.decoded(raw))
 
     def framed(self, moments: pd.DataFrame, inputs: Inputs, mc_passes: int = 0) -> pd.DataFrame:
         """The table of `predict` for moments and scaled inputs as `look` gives them, all of them or chosen rows."""
-        raw = self._raw(inputs)
-        probability = self._decoded(raw)
-        _, variance = self.head.split(raw)
+        raw = self.raw(inputs)
         doubt = epistemic(self.artifact, inputs, self._lean, mc_passes) if mc_passes and len(raw) else None
-        return self.tabled(moments, probability, variance, doubt)
+        return self.answered(moments, raw, doubt)
+
+    def answered(self, moments: pd.DataFrame, raw: np.ndarray, doubt: np.ndarray | None = None) -> pd.DataFrame:
+        """The table of `predict` for the network's own outputs, float32 [moments, …]; `doubt` as in `tabled`."""
+        return self.tabled(moments, self.decoded(raw), self.head.split(raw)[1], doubt)
 
     def tabled(
         self,

@@ -5,15 +5,17 @@ import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from deepstack.artifact.feature_list import signature_among, signature_for
 from deepstack.errors import DeepstackError
 
 T = TypeVar("T")
+Shapes = dict[str, dict[str, tuple[int, ...]]]
 FIRST_WAIT_S = 0.05
 """Before the first retry; each later one waits twice as long, times a random share."""
 
@@ -79,28 +81,31 @@ class Client:
         """
         return self._tried(lambda left: self._speak.predict(model, inputs, version, label, signature, left))
 
-    def inputs(self, model: str, *, version: int | None = None, label: str = "") -> dict[str, tuple[int, ...]]:
-        """Input of `serving_default` → its shape, -1 where it is free.
+    def signatures(self, model: str, *, version: int | None = None, label: str = "") -> Shapes:
+        """Signature → input → its shape, -1 where it is free.
 
         Raises:
             ServerError: as `predict`.
         """
-        return self._tried(lambda left: self._speak.inputs(model, version, label, left))
+        return self._tried(lambda left: self._speak.signatures(model, version, label, left))
 
-    def require_features(self, model: str, features: int, *, version: int | None = None, label: str = "") -> None:
-        """Refuse to ask a model that was trained on another list of features.
+    def require_features(
+        self, model: str, features: Sequence[str], *, version: int | None = None, label: str = ""
+    ) -> None:
+        """Refuse to ask a model that was trained on another list of features, or on another order of them.
 
         Raises:
-            ServerError: the model takes another number of features.
+            ServerError: it was, or it does not say what it was trained on.
         """
-        for name, shape in self.inputs(model, version=version, label=label).items():
-            if name.startswith("features") and shape[-1] != features:
-                raise ServerError(
-                    f"model {model}",
-                    expected=f"{features} features, as this feature list has",
-                    received=f"a model of {shape[-1]}",
-                    remedy="the feature list of the artifact that is served",
-                )
+        found = signature_among(self.signatures(model, version=version, label=label))
+        wanted = signature_for(features)
+        if found != wanted:
+            raise ServerError(
+                f"model {model}",
+                expected=f"{wanted}, the digest of these {len(features)} features in this order",
+                received=found or "a model that does not tell its feature list",
+                remedy="the artifact that is served, or serving the one you have",
+            )
 
     def close(self) -> None:
         """Leave the server."""
@@ -149,7 +154,7 @@ class _Grpc:
         answer = self._asked(self.stub.Predict, request, left)
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
 
-    def inputs(self, model: str, version: int | None, label: str, left: float) -> dict[str, tuple[int, ...]]:
+    def signatures(self, model: str, version: int | None, label: str, left: float) -> Shapes:
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -157,8 +162,10 @@ class _Grpc:
         answer = self._asked(self.stub.GetModelMetadata, request, left)
         found = get_model_metadata_pb2.SignatureDefMap()
         answer.metadata["signature_def"].Unpack(found)
-        inputs = found.signature_def["serving_default"].inputs
-        return {name: tuple(dim.size for dim in info.tensor_shape.dim) for name, info in inputs.items()}
+        return {
+            name: {key: tuple(dim.size for dim in info.tensor_shape.dim) for key, info in one.inputs.items()}
+            for name, one in found.signature_def.items()
+        }
 
     def close(self) -> None:
         self.channel.close()
@@ -186,21 +193,26 @@ class _Rest:
         body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
         outputs = self._asked(f"{_place(model, version, label)}:predict", body, left)["outputs"]
         if not isinstance(outputs, dict):
-            (name,) = self._definition(model, version, label, left, signature)["outputs"]
+            (name,) = self._definitions(model, version, label, left)[signature]["outputs"]
             outputs = {name: outputs}
-        kinds = self._definition(model, version, label, left, signature)["outputs"]
+        kinds = self._definitions(model, version, label, left)[signature]["outputs"]
         return {name: np.array(values, _KINDS.get(kinds[name]["dtype"])) for name, values in outputs.items()}
 
-    def inputs(self, model: str, version: int | None, label: str, left: float) -> dict[str, tuple[int, ...]]:
-        found = self._definition(model, version, label, left, "serving_default")["inputs"]
-        return {name: tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"]) for name, info in found.items()}
+    def signatures(self, model: str, version: int | None, label: str, left: float) -> Shapes:
+        return {
+            name: {
+                key: tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"])
+                for key, info in one["inputs"].items()
+            }
+            for name, one in self._definitions(model, version, label, left).items()
+        }
 
     def close(self) -> None:
         """Every call has its own connection."""
 
-    def _definition(self, model: str, version: int | None, label: str, left: float, signature: str) -> Any:
+    def _definitions(self, model: str, version: int | None, label: str, left: float) -> Any:
         tree = self._asked(f"{_place(model, version, label)}/metadata", None, left)
-        return tree["metadata"]["signature_def"]["signature_def"][signature]
+        return tree["metadata"]["signature_def"]["signature_def"]
 
     def _asked(self, path: str, body: Any, left: float) -> Any:
         data = None if body is None else json.dumps(body).encode()

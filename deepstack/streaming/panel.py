@@ -1,15 +1,19 @@
 """One artifact, or several whose probabilities are averaged, answering at moments of a market."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from deepstack.artifact.load import Artifact
+from deepstack.artifact.stepper import AttentionStepper, steps_alone
 from deepstack.candles.interval import interval_text
 from deepstack.candles.market import Market
 from deepstack.errors import ArtifactError
+from deepstack.models.inputs import BASE
 from deepstack.pipeline.predict import Looked, Predictor
+from deepstack.streaming.attention_cache import AttentionCache
+from deepstack.streaming.rules import Rules
 
 
 class Panel:
@@ -17,13 +21,21 @@ class Panel:
 
     Args:
         members: one or more, of the same question.
+        rules: size and age of the `AttentionCache` of each member that can have one.
+        count: told `attention_kept` or `attention_read` with every answer of such a member.
 
     Raises:
         ArtifactError: they ask different questions.
     """
 
-    def __init__(self, members: Sequence[Predictor]) -> None:
-        self.members = tuple(members)
+    def __init__(
+        self,
+        members: Sequence[Predictor],
+        rules: Rules = Rules(),  # noqa: B008 - frozen
+        count: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.members, self._rules, self._count = tuple(members), rules, count
+        self._caches: dict[int, AttentionCache | None] = {}
         for other in self.members[1:]:
             require_same_question(self.members[0].artifact, other.artifact)
 
@@ -53,30 +65,36 @@ class Panel:
             TooFewError: a member can see none of the symbols yet.
         """
         looked = [member.look_at(market, moments, since) for member in self.members]
-        if len(looked) == 1:
-            known, inputs, _ = looked[0]
-            parts = [
-                self.members[0].framed(
-                    known.iloc[[i]], {name: values[np.array([i])] for name, values in inputs.items()}
-                )
-                for i in range(len(known))
-            ]
-            return pd.concat(parts, ignore_index=True) if parts else self.members[0].framed(known, inputs)
         common = [symbol for symbol in moments["symbol"] if all(symbol in set(known["symbol"]) for known, *_ in looked)]
         asked = moments[moments["symbol"].isin(common)].reset_index(drop=True)
-        votes = [_probabilities(member, seen, common) for member, seen in zip(self.members, looked, strict=True)]
+        raws = [self._raw(number, seen, common, since) for number, seen in enumerate(looked)]
+        if len(raws) == 1:
+            return self.members[0].answered(asked, raws[0])
+        votes = [member.decoded(raw) for member, raw in zip(self.members, raws, strict=True)]
         return self.members[0].tabled(asked, np.mean(votes, axis=0))
 
+    def _raw(self, number: int, looked: Looked, symbols: Sequence[str], moment: pd.Timestamp) -> np.ndarray:
+        """A member's own outputs, float32 [symbols, …]."""
+        member, (known, inputs, _) = self.members[number], looked
+        row_of = {symbol: row for row, symbol in enumerate(known["symbol"])}
+        cache, rows = self._cache(number), []
+        for symbol in symbols:
+            one = {name: values[np.array([row_of[symbol]])] for name, values in inputs.items()}
+            moment_ms = moment.value // 1_000_000
+            rows.append(member.raw(one) if cache is None else cache.answer(symbol, moment_ms, one[BASE][0]))
+        none = np.zeros(0, np.int64)
+        return np.concatenate(rows) if rows else member.raw({name: values[none] for name, values in inputs.items()})
 
-def _probabilities(member: Predictor, looked: Looked, symbols: Sequence[str]) -> np.ndarray:
-    """float64 [symbols, outputs, classes]."""
-    known, inputs, _ = looked
-    row_of = {symbol: row for row, symbol in enumerate(known["symbol"])}
-    rows = [
-        member.probabilities({name: values[np.array([row_of[symbol]])] for name, values in inputs.items()})
-        for symbol in symbols
-    ]
-    return np.concatenate([np.empty((0, len(member.head.names), 3 - (member.head.kind == "binary"))), *rows])
+    def _cache(self, number: int) -> AttentionCache | None:
+        if number not in self._caches:
+            member, size = self.members[number], self._rules.attention_symbols
+            step_ms = round(1000 * member.artifact.manifest.data["interval_s"])
+            self._caches[number] = (
+                AttentionCache(AttentionStepper(member.network), size, self._rules.attention_s, step_ms, self._count)
+                if size and steps_alone(member.network)
+                else None
+            )
+        return self._caches[number]
 
 
 def require_same_question(first: Artifact, other: Artifact) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Hashable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
+from deepstack.artifact.stepper import stepper_of
 from deepstack.candles.market import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Candles, Market
 from deepstack.candles.times import close_index
 from deepstack.errors import DataError, DeepstackError
 from deepstack.labels.labelled import CLASSES_OF
+from deepstack.pipeline.forecast import forecast
 from deepstack.pipeline.predict import Predictor
 from deepstack.serving.server.body import read_body
 from deepstack.serving.server.refusal import Refusal
 from deepstack.streaming.bar import Bar
+from deepstack.streaming.generator import BusyError, Generator
 from deepstack.streaming.lines import BarReader
 from deepstack.streaming.record import Record
 
 MOST_BYTES = 64 * 1024 * 1024
+MOST_BARS, MOST_PATHS = 1000, 10_000
 PLACE = "deep_learning"
 
 
@@ -56,11 +61,7 @@ class DeepLearning:
             DataError: candles that cannot be used.
         """
         started = time.perf_counter()
-        if not isinstance(body, dict) or not isinstance(body.get("candles"), list) or not body["candles"]:
-            raise DataError(
-                "body", expected="an object with `candles`, a list", received=str(body)[:60], remedy="sending one"
-            )
-        table = self.predictor.predict(self._market(body["candles"], body.get("symbol")))
+        table = self.predictor.predict(self._market(_candles_in(body), body.get("symbol")))
         if not body.get("all"):
             newest = table.groupby("symbol")["decision_time"].transform("max")
             table = table[table["decision_time"] == newest]
@@ -69,6 +70,40 @@ class DeepLearning:
         self.record.answered(rows, 1e3 * (time.perf_counter() - started))
         confidence = float(np.mean([row["confidence"] for row in rows])) if rows else None
         return {"model": self.predictor.artifact.folder.name, "predictions": rows, "confidence": confidence}
+
+    @cached_property
+    def _generator(self) -> Generator:
+        return Generator(stepper_of(self.predictor.network))
+
+    def forecasts(self, body: Any) -> dict[str, Any]:
+        """Quantiles of the log return from the last close to each coming bar; many clients' paths are drawn together.
+
+        Args:
+            body: `candles` as in `predictions`; `bars` to come (12), at most 1,000, and `paths` (256), at most 10,000;
+                `symbol`, whose.
+
+        Returns:
+            `model symbol decision_time`, and `quantiles`, one object a coming bar: `close_time`, `q0.05` to `q0.95`.
+
+        Raises:
+            DataError: candles that cannot be used, or too much asked.
+            ConfigError: an artifact that foresees nothing.
+        """
+        candles, symbol = _candles_in(body), body.get("symbol")
+        bars, paths = (_count(body, *limits) for limits in (("bars", 12, MOST_BARS), ("paths", 256, MOST_PATHS)))
+        market = self._market(candles, symbol)
+        found = forecast(
+            self.predictor,
+            market,
+            symbol if isinstance(symbol, str) else None,
+            bars=bars,
+            paths=paths,
+            sample=lambda wish: self._generator(wish),
+        )
+        rows = [_plain(row) for row in found.quantiles().reset_index().to_dict("records")]
+        moment = found.decision_time.isoformat()
+        model = self.predictor.artifact.folder.name
+        return {"model": model, "symbol": found.symbol, "decision_time": moment, "quantiles": rows}
 
     def _market(self, candles: list[Any], symbol: Any) -> Market:
         artifact = self.predictor.artifact
@@ -93,12 +128,16 @@ class DeepLearning:
 
 
 def make_routes(deep: DeepLearning) -> APIRouter:
-    """`POST /predictions/deep_learning`, `POST /outcomes/deep_learning`, `GET /metrics/deep_learning`."""
+    """`POST /predictions/…`, `/forecasts/…` and `/outcomes/deep_learning`, `GET /metrics/deep_learning`."""
     router = APIRouter()
 
     @router.post(f"/predictions/{PLACE}")
     async def predictions(request: Request) -> Response:
         return await _answered(request, deep.predictions)
+
+    @router.post(f"/forecasts/{PLACE}")
+    async def forecasts(request: Request) -> Response:
+        return await _answered(request, deep.forecasts)
 
     @router.post(f"/outcomes/{PLACE}")
     async def outcomes(request: Request) -> Response:
@@ -120,8 +159,25 @@ async def _answered(request: Request, answer: Any) -> Response:
         return JSONResponse({"error": f"JSON Parse error: {str(error)[:100]}"}, 400)
     try:
         return JSONResponse(await run_in_threadpool(answer, body))
+    except BusyError as error:
+        return JSONResponse({"error": " ".join(str(error).split())}, 429)
     except DeepstackError as error:
         return JSONResponse({"error": " ".join(str(error).split())}, 400)
+
+
+def _candles_in(body: Any) -> list[Any]:
+    if not isinstance(body, dict) or not isinstance(body.get("candles"), list) or not body["candles"]:
+        raise DataError(
+            "body", expected="an object with `candles`, a list", received=str(body)[:60], remedy="sending one"
+        )
+    return list(body["candles"])
+
+
+def _count(body: dict[str, Any], name: str, default: int, most: int) -> int:
+    value = body.get(name, default)
+    if type(value) is not int or not 1 <= value <= most:
+        raise DataError(name, expected=f"a whole number from 1 to {most:,}", received=str(value)[:60], remedy="fewer")
+    return value
 
 
 def _outcomes_in(body: Any) -> Any:

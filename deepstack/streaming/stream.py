@@ -64,7 +64,8 @@ async def stream(
             candles have.
     """
     tally = Tally() if tally is None else tally
-    desk = Desk(Panel([predictor, *others]), None if fallback is None else Panel([fallback]), rules, tally)
+    simpler = None if fallback is None else Panel([fallback], rules, tally.count)
+    desk = Desk(Panel([predictor, *others], rules, tally.count), simpler, rules, tally)
     engine = Engine(desk, tally, tuple(symbols))
     keeper = _Keeper(engine, None if state is None else Path(state))
     reader = BarReader(desk.columns, desk.step_ms, symbol)

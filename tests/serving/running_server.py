@@ -19,6 +19,7 @@ from deepstack.models.heads import binary_head
 from deepstack.serving.server.serve import Options, Server
 
 FEATURES = 6
+NAMES = [f"feature_{number}" for number in range(FEATURES)]
 
 
 def export(folder: Path, seed: int = 1) -> None:
@@ -34,7 +35,7 @@ def export(folder: Path, seed: int = 1) -> None:
     decision = Decision(scales, binary_head(), np.array([[0.6, 0.4]]), (0.5,))
     examples = {"features": np.random.default_rng(0).normal(size=(4, FEATURES)).astype(np.float32)}
     part = folder.with_name(f".part-{folder.name}")
-    export_saved_model(part, model, decision, examples, "net")
+    export_saved_model(part, model, decision, examples, "net", features=NAMES)
     part.rename(folder)
 
 

@@ -4,7 +4,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from running_server import FEATURES, Running, running
+from running_server import FEATURES, NAMES, Running, running
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -134,10 +134,11 @@ def test_the_client_speaks_both_and_says_what_the_server_said(served, expected, 
     found = client.predict("net", {"features": ROWS})
     np.testing.assert_allclose(found["probability"], expected, atol=1e-6)
     assert found["probability"].dtype == np.float32 and found["decision"].dtype == bool
-    assert client.inputs("net", version=1) == {"features": (-1, FEATURES)}
-    client.require_features("net", FEATURES)
-    with pytest.raises(ServerError, match=r"7 features.*a model of 6"):
-        client.require_features("net", 7)
+    assert client.signatures("net", version=1)["serving_default"] == {"features": (-1, FEATURES)}
+    client.require_features("net", NAMES)
+    for others in (NAMES[::-1], NAMES[:-1], ["other", *NAMES[1:]]):
+        with pytest.raises(ServerError, match=rf"these {len(others)} features in this order, received feature_list_"):
+            client.require_features("net", others)
     with pytest.raises(ServerError, match="Servable not found"):
         client.predict("none", {"features": ROWS})
     client.close()

@@ -50,6 +50,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "samples": "{window_bars: 16}",
         "model": "{name: cnn1d, head: horizons, options: {filters: [4, 4, 4], units: 4}}",
     },
+    "decoder": {
+        "labels": HORIZONS,
+        "features": LIGHT,
+        "samples": "{window_bars: 16}",
+        "model": "{name: transformer_decoder, head: horizons, options: {sines: false, spans: [4, 8]}}",
+    },
     "frames": {
         "labels": HORIZONS,
         "features": SHORT,

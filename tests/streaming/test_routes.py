@@ -4,13 +4,18 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from running_server import Running, running
 
 from deepstack.candles.market import Market
+from deepstack.pipeline.forecast import forecast
 from deepstack.pipeline.predict import Predictor
 from deepstack.streaming.routes import DeepLearning, make_routes
 
@@ -79,6 +84,26 @@ def test_it_answers_as_predict_does_and_learns_what_happened(served: Running, de
     assert 0.5 <= metrics["model_confidence"] <= 1.0
 
 
+def test_many_clients_forecasts_are_drawn_together(
+    predictor: Callable[[str], Predictor], market: Market, tmp_path: Path
+) -> None:
+    decoder, market = (
+        predictor("decoder"),
+        {name: replace(c, frame=c.frame.iloc[455:855]) for name, c in market.items()},
+    )
+    wishes = [{"symbol": name, "bars": bars, "paths": paths} for name in market for bars, paths in ((3, 64), (9, 300))]
+    with running(tmp_path, more=make_routes(DeepLearning(decoder))) as served, ThreadPoolExecutor(4) as clients:
+        bodies = [{"candles": rows_of(market), **wish} for wish in wishes]
+        answers = list(clients.map(lambda body: call(served, "/forecasts/deep_learning", body), bodies))
+        for wish, (code, found) in zip(wishes, answers, strict=True):
+            assert code == 200, found
+            wanted = forecast(decoder, market, **wish)
+            quantiles = pd.DataFrame(found["quantiles"]).set_index("close_time")
+            np.testing.assert_allclose(quantiles, wanted.quantiles(), atol=1e-6)
+            assert (found["symbol"], found["decision_time"]) == (wanted.symbol, wanted.decision_time.isoformat())
+        assert call(served, "/forecasts/deep_learning", bodies[0] | {"bars": 10**6})[0] == 400
+
+
 def test_what_was_recorded_survives_a_restart(served: Running, deep: Predictor, place: Path) -> None:
     before = call(served, "/metrics/deep_learning")[1]
     with (place / "record.jsonl").open("a") as file:
@@ -94,6 +119,8 @@ def test_what_was_recorded_survives_a_restart(served: Running, deep: Predictor, 
         ("predictions", {"candles": []}, "candles"),
         ("predictions", {"candles": [{"symbol": "A", "close": 1}]}, "candles[0]"),
         ("predictions", {"candles": [{"symbol": "SYN01", "close_time": 1.7e12, "open": "x"}]}, "candles[0]"),
+        ("forecasts", {"candles": []}, "candles"),
+        ("forecasts", {"candles": [{}], "paths": "many"}, "paths"),
         ("outcomes", {"outcomes": 3}, "list"),
         ("outcomes", {"outcomes": [{"symbol": "SYN01"}]}, "decision_time"),
         ("outcomes", {"outcomes": [{"symbol": "A", "decision_time": "x", "outcome": "maybe"}]}, "won"),

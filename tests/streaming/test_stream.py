@@ -24,7 +24,7 @@ from deepstack.streaming.bar import Bar
 from deepstack.streaming.rules import Rules
 from deepstack.streaming.tally import Tally
 
-BARS = {"bar": 900, "peers": 330, "convolution": 330, "frames": 900}
+BARS = {"bar": 900, "peers": 330, "convolution": 330, "decoder": 900, "frames": 900}
 NUMBERS = ["probability", "sell", "hold", "buy", "confidence", "position"]
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,6 +87,7 @@ def test_a_stream_says_what_the_batch_says(kind: str, predictor: Callable[[str],
     assert tally.counts["new"] == sum(map(len, market.values()))
     assert tally.counts["unseen"] == unseen
     assert tally.summary()["latency_ms"]["p50"] > 0.0
+    assert (tally.counts["attention_kept"] > 9 * tally.counts["attention_read"]) == (kind == "decoder")
 
 
 @pytest.mark.parametrize("kind", ["bar", "frames"])

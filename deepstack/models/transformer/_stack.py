@@ -94,10 +94,13 @@ def stack(config: TransformerConfig, name: str, *, causal: bool = False, blocks:
     return RematScan(block, depth, policy, name=name)
 
 
-def encoded(x: Any, config: TransformerConfig, name: str = "encoder", *, causal: bool = False) -> Any:
+def encoded(
+    x: Any, config: TransformerConfig, name: str = "encoder", *, causal: bool = False, sines: bool = True
+) -> Any:
     """`[batch, time, features]` embedded, given positions, run through the stack and normalised."""
     x = keras.layers.Dense(config.width, name=f"{name}_embed")(x)
-    x = SinePositions(name=f"{name}_positions")(x)
+    if sines:
+        x = SinePositions(name=f"{name}_positions")(x)
     x = stack(config, f"{name}_blocks", causal=causal)(x)
     return keras.layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
 

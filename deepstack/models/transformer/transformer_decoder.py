@@ -25,13 +25,22 @@ class TransformerDecoderConfig(TransformerConfig):
 
     Attributes:
         keep_foreseeing: weight of the next-step loss beside the head's in fine-tuning.
+        sines: add positions to the bars. Without, and with a span for every head, a bar's keys and values stay what
+            they were while the window moves on, so that a stream computes each bar once.
     """
 
     keep_foreseeing: float = 0.1
+    sines: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         between(self, 0.0, 100.0, "keep_foreseeing")
+
+
+def receptive_field(config: TransformerDecoderConfig) -> int | None:
+    """Bars that the newest step sees; None: all of the window."""
+    farthest = 0 if 0 in config.spans else max(config.spans, default=0)
+    return 1 + config.blocks * (farthest - 1) if farthest else None
 
 
 def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: TransformerDecoderConfig) -> keras.Model:
@@ -54,5 +63,5 @@ def build_generator(inputs: Mapping[str, tuple[int, ...]], config: TransformerDe
 
 def _trunk(inputs: Mapping[str, tuple[int, ...]], config: TransformerDecoderConfig) -> tuple[Any, Any, Any]:
     features = keras.Input(inputs[BASE], name=BASE)
-    x = encoded(features, config, "sequence", causal=True)
+    x = encoded(features, config, "sequence", causal=True, sines=config.sines)
     return features, x, keras.layers.Dense(2 * inputs[BASE][1], name=FORESEEN)(x)

@@ -1,8 +1,11 @@
 """What the server counts, under the names TensorFlow Serving's dashboards know."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from deepstack.serving.server.response_cache import ResponseCache
 
 MS = (1, 2, 5, 10, 15, 20, 30, 40, 60, 100, 200, 500, 1000, 5000)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -42,6 +45,12 @@ class Metrics:
         """One request that has been answered."""
         self.requests.labels(model, method, status).inc()
         self.latency.labels(model, method).observe(1e3 * seconds)
+
+    def watch_cache(self, cache: ResponseCache) -> None:
+        """Tell a cache's hits and misses."""
+        for name in ("hits", "misses"):
+            gauge = Gauge(f"deepstack_response_cache_{name}", f"Answers, {name}.", registry=self.registry)
+            gauge.set_function(partial(getattr, cache, name))
 
     def page(self) -> bytes:
         """What Prometheus scrapes."""

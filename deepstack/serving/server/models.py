@@ -12,6 +12,7 @@ from deepstack.errors import ArtifactError
 from deepstack.serving.models_config import read_models_config
 from deepstack.serving.server.batching import Arrays, Batcher, Batching
 from deepstack.serving.server.refusal import Refusal, not_found
+from deepstack.serving.server.response_cache import ResponseCache
 from deepstack.serving.server.version import Version
 
 KEPT_STATES = 20
@@ -49,11 +50,13 @@ class Models:
         folder: a folder a model in it; `models.config` there may say more.
         batching: of every signature.
         sizes: told model, version, signature and rows of every call.
+        cache: of answers.
     """
 
     folder: Path
     batching: Batching = field(default_factory=Batching)
     sizes: Callable[[str, int, str, int], None] = lambda *_: None
+    cache: ResponseCache = field(default_factory=ResponseCache)
     loaded: dict[str, dict[int, Version]] = field(default_factory=dict)
     gone: dict[str, dict[int, Version]] = field(default_factory=dict)
     given: dict[str, Wanted] | None = None
@@ -135,13 +138,19 @@ class Models:
         return [every[number] for number in sorted(every, reverse=True)]
 
     async def ask(self, version: Version, signature: str, inputs: Arrays, rows: int) -> Arrays:
-        """Outputs of a signature, joined with what others ask."""
+        """Outputs of a signature, those given before or joined with what others ask."""
+        question = self.cache.key(version, signature, inputs)
+        known = self.cache.get(question)
+        if known is not None:
+            return known
         key = (version.model, version.number, signature)
         if key not in self._batchers:
             self._batchers[key] = Batcher(
                 lambda arrays: version.ask(signature, arrays), self.batching, lambda size: self.sizes(*key, size)
             )
-        return await self._batchers[key].ask(inputs, rows)
+        outputs = await self._batchers[key].ask(inputs, rows)
+        self.cache.put(question, outputs)
+        return outputs
 
     async def reload(self, config: configs.ModelServerConfig) -> None:
         """Serve what this config says from now on, as HandleReloadConfigRequest asks.
@@ -168,6 +177,7 @@ class Models:
             await asyncio.wait(self._tasks)
 
     def _let_go(self, version: Version) -> None:
+        self.cache.clear()
         del self.loaded[version.model][version.number]
         if not self.loaded[version.model]:
             del self.loaded[version.model]

@@ -16,6 +16,7 @@ from deepstack.serving.server.batching import Batching
 from deepstack.serving.server.grpc_api import make_grpc
 from deepstack.serving.server.metrics import Metrics
 from deepstack.serving.server.models import Models
+from deepstack.serving.server.response_cache import ResponseCache
 from deepstack.serving.server.rest_api import make_rest
 
 GRACE_S = 10.0
@@ -33,6 +34,7 @@ class Options:
         most_bytes: of a request.
         certificate, key: PEM files; both or neither.
         token: bearer token that every request must carry; empty lets everybody in.
+        cache_bytes, cache_ttl_s: room and age of answers that are kept; 0 bytes keeps none.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +46,8 @@ class Options:
     certificate: Path | None = None
     key: Path | None = None
     token: str = ""
+    cache_bytes: int = 0
+    cache_ttl_s: float = 60.0
 
 
 class Server:
@@ -51,7 +55,9 @@ class Server:
 
     def __init__(self, folder: Path, options: Options, more: Any = None) -> None:
         self.options, self.metrics = options, Metrics()
-        self.models = Models(folder, options.batching, self._size)
+        cache = ResponseCache(options.cache_bytes, options.cache_ttl_s)
+        self.models = Models(folder, options.batching, self._size, cache)
+        self.metrics.watch_cache(cache)
         limits: dict[str, Any] = {"most_bytes": options.most_bytes, "token": options.token}
         self._grpc = make_grpc(self.models, self.metrics, **limits)
         self._rest = uvicorn.Server(
