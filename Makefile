@@ -10,7 +10,7 @@ run: $(READY)
 	$(BIN)/python run_ultimate_deep.py --yes
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,9 +1,12 @@
 """Progress for people: bars on a terminal, plain lines with the time elsewhere. Both on stderr."""
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import TextIO
 
 from deepstack.progress import Progress
@@ -13,12 +16,35 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
-    """A progress callable to hand down for the length of the block."""
-    if sys.stderr.isatty():
-        with _bars() as progress:
+    """A progress callable to hand down for the length of the block; Ctrl-C ends the work at the next step at last."""
+    with _bars() if sys.stderr.isatty() else nullcontext(plain_lines(sys.stderr)) as progress:
+        alone = threading.current_thread() is threading.main_thread()
+        if not alone or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield progress
-    else:
-        yield plain_lines(sys.stderr)
+            return
+        with interruptible(progress) as told:
+            yield told
+
+
+@contextmanager
+def interruptible(progress: Progress) -> Iterator[Progress]:
+    """Raise Ctrl-C where it comes, and once more at the next progress: a destructor may have swallowed it there."""
+    asked = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    def told(stage: str, done: int, total: int, note: str = "", /) -> None:
+        if asked.is_set() and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        progress(stage, done, total, note)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def plain_lines(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Progress:

@@ -1,10 +1,12 @@
 """Off a terminal, progress is a few plain lines, never a flood."""
 
+import contextlib
 import io
+import signal
 
 import pytest
 
-from deepstack.cli.progress import _bars, plain_lines, show_progress
+from deepstack.cli.progress import _bars, interruptible, plain_lines, show_progress
 from deepstack.progress import no_progress
 
 
@@ -52,3 +54,14 @@ def test_bars_take_the_same_calls(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nobody_need_listen(capsys: pytest.CaptureFixture[str]) -> None:
     no_progress("train", 1, 1)
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_that_was_swallowed_ends_the_work_at_the_next_step() -> None:
+    steps = []
+    with pytest.raises(KeyboardInterrupt), interruptible(lambda *told: steps.append(told)) as progress:
+        progress("train", 1, 3)
+        with contextlib.suppress(KeyboardInterrupt):  # what a destructor would do
+            signal.raise_signal(signal.SIGINT)
+        progress("train", 2, 3)
+    assert len(steps) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
