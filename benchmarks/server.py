@@ -32,7 +32,7 @@ from _trouble import trouble
 
 from deepstack.serving.client import Client, Where
 
-CALLS, WARM_UP, CLIENTS, EACH = 300, 50, 64, 12
+CALLS, WARM_UP, CLIENTS, EACH, TURNS = 300, 50, 64, 12, 12
 
 
 def latency(models: Path) -> dict:
@@ -62,34 +62,36 @@ def _once(client: Client, protocol: str, one: Served, body: np.ndarray) -> None:
 
 def batching(models: Path) -> dict:
     """Requests a second of many clients, and a batch's time beside the SavedModel's own."""
-    speed = {}
+    speed, times = {}, {}
     for name, options in (("joined", ()), ("alone", ("--max-batch-size", "1"))):
         with served(models, *options) as one:
             speed[name] = _flood(one)
             print(f"{name}: {speed[name]:.0f} requests/s", flush=True)
             if name == "joined":
-                through = _through(one)
+                times = _in_turns(one, models / NAME / "1")
+    print({key: round(value, 2) for key, value in times.items()}, flush=True)
+    return {"requests_per_s": speed, **times}
+
+
+def _in_turns(one: Served, folder: Path) -> dict[str, float]:
+    """Median milliseconds of a batch through the server and by the SavedModel itself, twenty calls by turns."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(models / NAME / "1"))
-    signature, body = loaded.signatures["serving_default"], tf.constant(rows(32))
-    raw = _median(lambda: signature(features=body)["probability"].numpy())
-    print(f"batch of 32: server {through:.2f} ms, SavedModel {raw:.2f} ms", flush=True)
-    return {"requests_per_s": speed, "server_ms": through, "saved_model_ms": raw}
-
-
-def _through(one: Served) -> float:
-    client, body = Client(Where(one.grpc)), {"features": rows(32)}
-    return _median(lambda: client.predict(NAME, body))
-
-
-def _median(call) -> float:
-    times = []
-    for _ in range(120):
-        started = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - started))
-    return float(np.median(times[20:]))
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    client, body = Client(Where(one.grpc)), rows(32)
+    calls = {
+        "server_ms": lambda: client.predict(NAME, {"features": body}),
+        "saved_model_ms": lambda: signature(features=tf.constant(body))["probability"].numpy(),
+    }
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(TURNS + 1):
+        for name, call in calls.items():
+            for _ in range(20):
+                started = time.perf_counter()
+                call()
+                if turn:  # the first warms up
+                    times[name].append(1e3 * (time.perf_counter() - started))
+    return {name: float(np.median(each)) for name, each in times.items()}
 
 
 def _flood(one: Served) -> float:
