@@ -47,6 +47,7 @@ def predict(
     with quiet_import():
         from deepstack.pipeline.predict import Predictor
         from deepstack.pipeline.predict_chunks import predict_chunks
+        from deepstack.streaming.tally import Tally
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
@@ -55,8 +56,10 @@ def predict(
             write_table(table, out)
             rows = len(table)
         else:
+            tally = Tally()
             chunks = predict_chunks(Predictor(opened), market, chunk_bars=chunk_bars, mc_passes=mc_passes)
-            rows, unseen = write_tables(chunks, out)
+            rows, unseen = write_tables(tally.timed(chunks), out)
+            print(tally.line("chunks"))
     print(f"{rows:,} rows: {out}")
     if barren := unprofitable(opened):
         where = "" if barren == ("won",) else f" for {', '.join(barren)}"

@@ -131,6 +131,7 @@ def _take(engine: Engine, reader: BarReader, item: Item, complain: Callable[[str
             return []
         engine.tally.count("bars")
         engine.require_grid(bar)
+        _require_closed(bar, engine.desk.step_ms, time.time())
     except HeaderError:
         raise
     except DataError as error:
@@ -138,6 +139,21 @@ def _take(engine: Engine, reader: BarReader, item: Item, complain: Callable[[str
         complain(str(error))
         return []
     return engine.take(bar, time.monotonic())
+
+
+def _require_closed(bar: Bar, step_ms: int, now_s: float) -> None:
+    """Refuse a bar that closes later than one bar from now: taken in, it would make all that follow late.
+
+    Raises:
+        DataError: names the time.
+    """
+    if bar.close_ms > 1000 * now_s + step_ms:
+        raise DataError(
+            f"{bar.symbol} {bar.close_time}",
+            expected="a bar that has closed",
+            received="one that closes in the future",
+            remedy="its times in milliseconds or ISO 8601, UTC",
+        )
 
 
 def _read(engine: Engine, reader: BarReader, item: Item) -> Bar | None:

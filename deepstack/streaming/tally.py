@@ -1,12 +1,17 @@
 """What a stream has met and how long its answers took."""
 
+import time
 from collections import Counter, deque
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
 KEPT_LATENCIES = 10_000
 """Percentiles are those of so many last answers, so that memory stays bounded."""
+
+
+T = TypeVar("T")
 
 
 class Tally:
@@ -32,10 +37,18 @@ class Tally:
             counts["latency_ms"] = dict(zip(("p50", "p90", "p99"), found.round(3).tolist(), strict=True))
         return counts
 
-    def line(self) -> str:
+    def timed(self, work: Iterable[T]) -> Iterator[T]:
+        """The same items, the time until each noted."""
+        started = time.monotonic()
+        for item in work:
+            self.took(time.monotonic() - started)
+            yield item
+            started = time.monotonic()
+
+    def line(self, what: str = "stream") -> str:
         """The summary for people."""
         counts = self.summary()
         latency = counts.pop("latency_ms", {})
         parts = [f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()]
         parts += [f"{name} {value:g} ms" for name, value in latency.items()]
-        return "stream: " + (", ".join(parts) or "nothing came")
+        return f"{what}: " + (", ".join(parts) or "nothing came")

@@ -136,16 +136,18 @@ def test_bars_in_disorder_are_answered_once_and_counted(predictor: Callable[[str
     late, k = bars[20], 26  # back in its place long before the first answer
     ancient = Bar("SYN01", bars[0].close_ms - 10**5 * 60_000, bars[0].values)
     order: list[Any] = [*bars[:20], *bars[21:k], late, *bars[k:]]
-    order[60:60] = [order[59], ancient, ("{broken", "line 7"), {"symbol": "SYN01", "close_time": 5}]
+    future = Bar("SYN01", bars[0].close_ms + 10**8 * 60_000, bars[0].values)
+    order[60:60] = [order[59], ancient, ("{broken", "line 7"), {"symbol": "SYN01", "close_time": 5}, future]
     off_grid = Bar("SYN01", bars[-1].close_ms + 1, bars[-1].values)
     unsound = Bar("SYN01", bars[-1].close_ms, (1.0, 0.5, 0.5, 1.0, 1.0))
     answers = streamed(predictor("convolution"), [*order, off_grid, unsound], tally=tally, complain=told.append)
     require_same(answers, predictor("convolution").predict(market))
-    expected = {"duplicate": 1, "dropped": 1, "filled": 1, "malformed": 4, "new": len(bars) - 1}
+    expected = {"duplicate": 1, "dropped": 1, "filled": 1, "malformed": 5, "new": len(bars) - 1}
     assert {name: tally.counts[name] for name in expected} == expected
-    assert len(told) == 4
+    assert len(told) == 5
     assert "line 7" in told[0]
-    assert "high or low" in told[3]
+    assert "closes in the future" in told[2]
+    assert "high or low" in told[4]
 
 
 def test_a_revised_newest_bar_is_answered_anew(predictor: Callable[[str], Any], gappy: Any) -> None:
