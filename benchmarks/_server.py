@@ -73,6 +73,10 @@ def ask_rest(one: Served, body: dict) -> tuple[int, dict]:
     if key not in _connections:
         _connections[key] = http.client.HTTPConnection(one.rest, timeout=60)
     link = _connections[key]
-    link.request("POST", f"/v1/models/{NAME}:predict", json.dumps(body))
-    answer = link.getresponse()
-    return answer.status, json.loads(answer.read())
+    try:
+        link.request("POST", f"/v1/models/{NAME}:predict", json.dumps(body))
+        answer = link.getresponse()
+        return answer.status, json.loads(answer.read())
+    except OSError:
+        del _connections[key]
+        raise

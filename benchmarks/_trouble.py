@@ -92,5 +92,8 @@ def _reloads(one: Served, exports: Path, models: Path, minutes: float) -> dict[i
             time.sleep(60.0 * minutes / RELOADS / 3.0)
             os.kill(one.workers()[0], signal.SIGKILL)
         time.sleep(max(0.0, started + 60.0 * minutes * number / RELOADS - time.monotonic()))
+        settled = time.monotonic() + 60.0
+        while len(one.workers()) > 1 and time.monotonic() < settled:  # the old version's process is leaving
+            time.sleep(0.2)
         memory[number] = one.rss_mb()
     return memory

@@ -105,7 +105,7 @@ class Version:
         """Of the process."""
         return self._process.pid if self._process else None
 
-    async def _start(self) -> None:
+    async def _start(self, *more: str) -> None:
         connected: asyncio.Future = asyncio.get_running_loop().create_future()
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,7 +114,7 @@ class Version:
         with tempfile.TemporaryDirectory(prefix="deepstack-") as place:
             address = f"{place}/link"
             server = await asyncio.start_unix_server(accept, address, limit=1 << 24)
-            command = (sys.executable, "-m", "deepstack.serving.server.worker", address, str(self.folder))
+            command = (sys.executable, "-m", "deepstack.serving.server.worker", address, str(self.folder), *more)
             self._process = await asyncio.create_subprocess_exec(*command)
             ended = asyncio.ensure_future(self._process.wait())
             done, _ = await asyncio.wait({connected, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,7 +149,7 @@ class Version:
         try:
             if self._barren > RESTARTS:
                 raise _Died(f"its process died {self._barren} times in a row")
-            await asyncio.wait_for(self._start(), LOAD_S)
+            await asyncio.wait_for(self._start("awaited"), LOAD_S)
         except (TimeoutError, _Died, OSError) as error:
             self.error = str(error)
             await self._end()

@@ -1,9 +1,11 @@
 """The process of one model version: it loads the SavedModel, answers message by message, and ends with its server.
 
-`python -m deepstack.serving.server.worker SOCKET VERSION_FOLDER`. It needs TensorFlow and the SavedModel, no Keras.
+`python -m deepstack.serving.server.worker SOCKET VERSION_FOLDER [awaited]`. It needs TensorFlow and the SavedModel, no
+Keras. Awaited, by requests that a process has died over, it answers as soon as it can: one request warms it up.
 """
 
 import base64
+import itertools
 import os
 import socket
 import sys
@@ -24,12 +26,12 @@ from deepstack.serving.server.frames import LENGTHS, pack, unpack
 WARM_UP_CALLS = 2
 
 
-def main(address: str, folder: Path) -> None:
+def main(address: str, folder: Path, awaited: bool = False) -> None:
     """Connect, load, warm up, answer until the server hangs up."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     link.connect(address)
     try:
-        model, definitions = load(folder)
+        model, definitions = load(folder, 1 if awaited else None)
     except (OSError, ValueError, tf.errors.OpError) as error:
         link.sendall(pack({"id": 0, "error": f"{type(error).__name__}: {str(error)[:500]}", "code": "load"}, {}))
         return
@@ -39,8 +41,8 @@ def main(address: str, folder: Path) -> None:
         link.sendall(_answered(model, head, arrays))
 
 
-def load(folder: Path) -> tuple[Any, dict[str, str]]:
-    """The SavedModel, warm, and its signatures as base64 of their protobufs."""
+def load(folder: Path, most_requests: int | None = None) -> tuple[Any, dict[str, str]]:
+    """The SavedModel, warmed by so many of its recorded requests, and its signatures as base64 of their protobufs."""
     stored = saved_model_pb2.SavedModel()
     stored.ParseFromString((folder / "saved_model.pb").read_bytes())
     (graph,) = (graph for graph in stored.meta_graphs if "serve" in graph.meta_info_def.tags)
@@ -50,18 +52,18 @@ def load(folder: Path) -> tuple[Any, dict[str, str]]:
         if not name.startswith("__")
     }
     model = tf.saved_model.load(str(folder))
-    _warm_up(model, folder)
+    _warm_up(model, folder, most_requests)
     return model, definitions
 
 
-def _warm_up(model: Any, folder: Path) -> None:
+def _warm_up(model: Any, folder: Path, most_requests: int | None) -> None:
     """Replay the recorded requests, as TensorFlow Serving does before a version is available."""
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     if not path.exists():
         return
     from tensorflow_serving.apis import prediction_log_pb2
 
-    for record in tf.data.TFRecordDataset(str(path)):
+    for record in itertools.islice(tf.data.TFRecordDataset(str(path)), most_requests):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         if log.WhichOneof("log_type") != "predict_log":
             continue
@@ -105,4 +107,4 @@ def _exactly(link: socket.socket, count: int) -> bytes | None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:] == ["awaited"])
