@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from deepstack.pipeline.predict import predict as predict
     from deepstack.pipeline.predict_chunks import predict_chunks as predict_chunks
     from deepstack.pipeline.run import run as run
+    from deepstack.serving.client import Client as Client
+    from deepstack.serving.client import Where as Where
     from deepstack.serving.deploy import deploy as deploy
     from deepstack.serving.publish import publish as publish
     from deepstack.serving.server.serve import serve as serve
+    from deepstack.streaming.remote import RemotePredictor as RemotePredictor
     from deepstack.streaming.stream import stream as stream
     from deepstack.studies.leaderboard import leaderboard as leaderboard
     from deepstack.studies.null_certificate import null_certificate as null_certificate
@@ -47,11 +50,14 @@ if TYPE_CHECKING:
     from deepstack.tuning.tune import tune as tune
 
 _HOMES = {
+    "Client": "deepstack.serving.client",
     "DeepstackError": "deepstack.errors",
     "HyperNetwork": "deepstack.tuning.hypermodel",
     "MODELS": "deepstack.models.catalogue",
     "Model": "deepstack.models.entry",
+    "RemotePredictor": "deepstack.streaming.remote",
     "RunConfig": "deepstack.config.run",
+    "Where": "deepstack.serving.client",
     "audit_chain": "deepstack.audit.chain",
     "audit_function": "deepstack.audit.function",
     "build": "deepstack.models.catalogue",
@@ -86,10 +92,13 @@ _HOMES = {
 
 __all__ = [
     "MODELS",
+    "Client",
     "DeepstackError",
     "HyperNetwork",
     "Model",
+    "RemotePredictor",
     "RunConfig",
+    "Where",
     "__version__",
     "audit_chain",
     "audit_function",

@@ -47,7 +47,7 @@ def stream(
         int,
         typer.Option("--attention-symbols", min=0, help="Whose keys and values a transformer keeps; 0: none."),
     ] = 1024,
-    attention_s: Annotated[float, typer.Option("--attention-s", help="How long after a symbol's last bar.")] = 3600.0,
+    attention_s: Annotated[float, typer.Option("--attention-s", help="How long after a symbol's last bar.")] = 90_000.0,
     feature_tables: Annotated[
         int, typer.Option("--feature-tables", min=0, help="Kept for models that want the same features; 0: none.")
     ] = 16,

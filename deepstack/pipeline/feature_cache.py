@@ -51,7 +51,9 @@ class FeatureCache:
 
 
 def _digest(market: Market, features: FeaturesConfig, names: Sequence[str] | None) -> bytes:
-    said = blake2b(repr((features, names, [(c.symbol, c.interval, list(c.frame)) for c in market.values()])).encode())
+    asked = features if names is None else tuple(names)
+    about = [(name, candles.interval, list(candles.frame)) for name, candles in market.items()]
+    said = blake2b(repr((asked, about)).encode())
     for candles in market.values():
         said.update(len(candles.frame).to_bytes(8, "little"))
         said.update(index_ms(candles.frame.index).tobytes())

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from deepstack.artifact.load import Artifact
 from deepstack.artifact.stepper import stepper_of
 from deepstack.candles.market import Candles, Market, as_market
 from deepstack.errors import ConfigError, DataError
@@ -70,12 +71,7 @@ def forecast(
         DataError: candles of another interval, an unknown symbol, or too few bars up to its last.
     """
     artifact = predictor.artifact
-    name = artifact.config.model.name
-    if catalogue.find(name).generator is None:
-        able = ", ".join(key for key, entry in catalogue.MODELS.items() if entry.generator)
-        raise ConfigError(
-            "model.name", expected="a model that foresees the next bar", received=name, remedy=f"one of {able}"
-        )
+    require_generative(artifact)
     if RETURN not in artifact.features:
         raise ConfigError(
             "features",
@@ -96,6 +92,20 @@ def forecast(
     returns = sigma * (steps[..., column].T * scaler.scale_[column] + scaler.mean_[column])
     times = pd.DatetimeIndex([now + (k + 1) * interval for k in range(bars)], name="close_time")
     return Forecast(chosen, now, np.cumsum(returns, axis=1), times)
+
+
+def require_generative(artifact: Artifact) -> None:
+    """Refuse a model that foresees nothing.
+
+    Raises:
+        ConfigError: names those that do.
+    """
+    name = artifact.config.model.name
+    if catalogue.find(name).generator is None:
+        able = ", ".join(key for key, entry in catalogue.MODELS.items() if entry.generator)
+        raise ConfigError(
+            "model.name", expected="a model that foresees the next bar", received=name, remedy=f"one of {able}"
+        )
 
 
 def _last_window(predictor: Predictor, market: Market, symbol: str) -> np.ndarray:

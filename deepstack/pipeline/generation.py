@@ -54,10 +54,11 @@ class Generation:
     Args:
         stepper: the network.
         rows: of the batch.
+        most_each: rows that one wish may hold at a time; all by default.
     """
 
-    def __init__(self, stepper: Stepper, rows: int) -> None:
-        self.stepper, self.rows = stepper, rows
+    def __init__(self, stepper: Stepper, rows: int, most_each: int | None = None) -> None:
+        self.stepper, self.rows, self.most_each = stepper, rows, most_each or rows
         self._waiting: deque[Wish] = deque()
         self._paths: list[_Path | None] = [None] * rows
         self._bar = np.zeros(rows, np.int64)
@@ -75,10 +76,13 @@ class Generation:
 
     def advance(self) -> list[Wish]:
         """Let in who waits, draw a bar for every path, read it; those that are done now."""
-        while self._waiting and None in self._paths:
-            self._let_in(self._waiting[0])
-            if self._waiting[0].begun == self._waiting[0].paths:
-                self._waiting.popleft()
+        for wish in list(self._waiting):
+            free = [row for row, path in enumerate(self._paths) if path is None]
+            free = free[: min(self.most_each - (wish.begun - wish.ended), wish.paths - wish.begun)]
+            if free:
+                self._let_in(wish, free)
+            if wish.begun == wish.paths:
+                self._waiting.remove(wish)
         if self._foreseen is None or self._kept is None:
             return []
         mean, log_variance = np.split(self._foreseen, 2, axis=-1)
@@ -99,21 +103,19 @@ class Generation:
             self._foreseen, self._kept = said.foreseen, said.kept
         return done
 
-    def _let_in(self, wish: Wish) -> None:
-        """As many of its paths as there is room for; its window is read once for them."""
-        free = [row for row, path in enumerate(self._paths) if path is None]
-        numbers = range(wish.begun, min(wish.begun + len(free), wish.paths))
+    def _let_in(self, wish: Wish, free: list[int]) -> None:
+        """A path of it into each of these rows; its window is read once for them."""
+        numbers = range(wish.begun, wish.begun + len(free))
         said = self.stepper.read(wish.window[None])
         if self._foreseen is None or self._kept is None:
             self._foreseen = np.repeat(said.foreseen, self.rows, axis=0)
             self._kept = Kept(tf.repeat(said.kept.memory, self.rows, axis=0), tf.repeat(said.kept.bars, self.rows))
-        taken = free[: len(numbers)]
-        for row, number in zip(taken, numbers, strict=True):
+        for row, number in zip(free, numbers, strict=True):
             self._paths[row], self._bar[row] = _Path(wish, number), 0
         self._foreseen = self._foreseen.copy()  # TensorFlow's own memory
-        self._foreseen[taken] = said.foreseen
-        where = tf.constant(taken)[:, None]
-        memory, bars = (tf.repeat(one, len(taken), axis=0) for one in (said.kept.memory, said.kept.bars))
+        self._foreseen[free] = said.foreseen
+        where = tf.constant(free)[:, None]
+        memory, bars = (tf.repeat(one, len(free), axis=0) for one in (said.kept.memory, said.kept.bars))
         self._kept = Kept(
             tf.tensor_scatter_nd_update(self._kept.memory, where, memory),
             tf.tensor_scatter_nd_update(self._kept.bars, where, bars),

@@ -76,8 +76,8 @@ class Client:
             signature: which.
 
         Raises:
-            UnavailableError: nobody answered within the deadline.
-            ServerError: the server refused; its own words are in the message.
+            UnavailableError: nobody answers.
+            ServerError: the server refused, or the deadline has passed; its own words are in the message.
         """
         return self._tried(lambda left: self._speak.predict(model, inputs, version, label, signature, left))
 
@@ -87,17 +87,21 @@ class Client:
         Raises:
             ServerError: as `predict`.
         """
-        return self._tried(lambda left: self._speak.signatures(model, version, label, left))
+        return self._tried(lambda left: self._speak.described(model, version, label, left))[1]
 
     def require_features(
         self, model: str, features: Sequence[str], *, version: int | None = None, label: str = ""
-    ) -> None:
+    ) -> int:
         """Refuse to ask a model that was trained on another list of features, or on another order of them.
+
+        Returns:
+            The number of the version that the features are right for; a label may move to another.
 
         Raises:
             ServerError: it was, or it does not say what it was trained on.
         """
-        found = signature_among(self.signatures(model, version=version, label=label))
+        number, signatures = self._tried(lambda left: self._speak.described(model, version, label, left))
+        found = signature_among(signatures)
         wanted = signature_for(features)
         if found != wanted:
             raise ServerError(
@@ -106,6 +110,7 @@ class Client:
                 received=found or "a model that does not tell its feature list",
                 remedy="the artifact that is served, or serving the one you have",
             )
+        return number
 
     def close(self) -> None:
         """Leave the server."""
@@ -154,7 +159,7 @@ class _Grpc:
         answer = self._asked(self.stub.Predict, request, left)
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
 
-    def signatures(self, model: str, version: int | None, label: str, left: float) -> Shapes:
+    def described(self, model: str, version: int | None, label: str, left: float) -> tuple[int, Shapes]:
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -162,7 +167,7 @@ class _Grpc:
         answer = self._asked(self.stub.GetModelMetadata, request, left)
         found = get_model_metadata_pb2.SignatureDefMap()
         answer.metadata["signature_def"].Unpack(found)
-        return {
+        return int(answer.model_spec.version.value), {
             name: {key: tuple(dim.size for dim in info.tensor_shape.dim) for key, info in one.inputs.items()}
             for name, one in found.signature_def.items()
         }
@@ -191,28 +196,27 @@ class _Rest:
         self, model: str, inputs: Mapping[str, np.ndarray], version: int | None, label: str, signature: str, left: float
     ) -> dict[str, np.ndarray]:
         body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
-        outputs = self._asked(f"{_place(model, version, label)}:predict", body, left)["outputs"]
+        until, place = time.monotonic() + left, _place(model, version, label)
+        outputs = self._asked(f"{place}:predict", body, left)["outputs"]
+        tree = self._asked(f"{place}/metadata", None, max(until - time.monotonic(), 0.001))
+        kinds = tree["metadata"]["signature_def"]["signature_def"][signature]["outputs"]
         if not isinstance(outputs, dict):
-            (name,) = self._definitions(model, version, label, left)[signature]["outputs"]
+            (name,) = kinds
             outputs = {name: outputs}
-        kinds = self._definitions(model, version, label, left)[signature]["outputs"]
         return {name: np.array(values, _KINDS.get(kinds[name]["dtype"])) for name, values in outputs.items()}
 
-    def signatures(self, model: str, version: int | None, label: str, left: float) -> Shapes:
-        return {
+    def described(self, model: str, version: int | None, label: str, left: float) -> tuple[int, Shapes]:
+        tree = self._asked(f"{_place(model, version, label)}/metadata", None, left)
+        return int(tree["model_spec"]["version"]), {
             name: {
                 key: tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"])
                 for key, info in one["inputs"].items()
             }
-            for name, one in self._definitions(model, version, label, left).items()
+            for name, one in tree["metadata"]["signature_def"]["signature_def"].items()
         }
 
     def close(self) -> None:
         """Every call has its own connection."""
-
-    def _definitions(self, model: str, version: int | None, label: str, left: float) -> Any:
-        tree = self._asked(f"{_place(model, version, label)}/metadata", None, left)
-        return tree["metadata"]["signature_def"]["signature_def"]
 
     def _asked(self, path: str, body: Any, left: float) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -8,7 +8,7 @@ from cachetools import TTLCache
 
 from deepstack.artifact.stepper import AttentionStepper, Said
 
-SAME = 1e-4
+SAME = 2e-5
 """Scaled features of a bar that is the same: trailing windows that begin elsewhere differ by rounding."""
 
 
@@ -48,11 +48,14 @@ class AttentionCache:
             window: scaled, float32 [bars, features].
         """
         seen = window[-self.stepper.bars_seen :]
-        new = self._new_bars(symbol, moment_ms, seen)
-        if new:
-            said = self._kept[symbol].said
+        last = self._kept.get(symbol)
+        new = 0 if last is None else self._new_bars(last, moment_ms, seen)
+        if last is not None and new:
+            said = last.said
             for row in seen[-new:]:
                 said = self.stepper.step(said.kept, row[None])
+            # The rows that keys and values were made of: small differences must not add up unseen.
+            seen = np.concatenate([last.rows[new:], seen[-new:]])
             self._count("attention_kept")
         else:
             said = self.stepper.read(window[None])
@@ -60,11 +63,8 @@ class AttentionCache:
         self._kept[symbol] = _Last(moment_ms, seen.copy(), said)
         return said.outputs
 
-    def _new_bars(self, symbol: str, moment_ms: int, seen: np.ndarray) -> int:
+    def _new_bars(self, last: _Last, moment_ms: int, seen: np.ndarray) -> int:
         """Bars since the last answer, where all before them are as they were; else 0."""
-        last = self._kept.get(symbol)
-        if last is None:
-            return 0
         new = (moment_ms - last.moment_ms) // self.step_ms
         if not 0 < new < len(seen) or np.abs(last.rows[new:] - seen[:-new]).max() > SAME:
             return 0

@@ -1,7 +1,9 @@
 """A thread in which the paths of many clients are drawn together."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -14,40 +16,61 @@ class BusyError(DeepstackError):
     """More wait than may."""
 
 
+class DrawingError(DeepstackError):
+    """The paths could not be drawn, by no fault of who asked."""
+
+
 class Generator:
     """Draws paths for whoever asks; see `Generation`.
 
     Args:
         stepper: the network.
-        rows: paths that advance together.
-        most_waiting: wishes not done yet; more are refused.
+        rows: paths that advance together; one wish holds a quarter of them at most.
+        places: wishes at a time; more are refused.
     """
 
-    def __init__(self, stepper: Stepper, rows: int = 256, most_waiting: int = 64) -> None:
-        self._generation, self._most = Generation(stepper, rows), most_waiting
+    def __init__(self, stepper: Stepper, rows: int = 256, places: int = 64) -> None:
+        self._stepper, self._rows, self._places = stepper, rows, places
+        self._generation = self._new_generation()
         self._new = threading.Condition()
+        self._taken = 0
         self._asked: list[Wish] = []
         self._open: dict[int, Future[np.ndarray]] = {}
         threading.Thread(target=self._work, name="generator", daemon=True).start()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places for the length of the block, taken before any work.
+
+        Raises:
+            BusyError: none is free.
+        """
+        with self._new:
+            if self._taken >= self._places:
+                raise BusyError(
+                    "forecasts", expected=f"{self._places} at a time", received="one more", remedy="asking again later"
+                )
+            self._taken += 1
+        try:
+            yield
+        finally:
+            with self._new:
+                self._taken -= 1
 
     def __call__(self, wish: Wish) -> np.ndarray:
         """Its values, when they are drawn.
 
         Raises:
-            BusyError: too many wait.
+            DrawingError: the network failed.
         """
         with self._new:
-            if len(self._open) >= self._most:
-                raise BusyError(
-                    "forecasts",
-                    expected=f"fewer than {self._most} at once",
-                    received=f"{len(self._open)} that wait",
-                    remedy="asking again later",
-                )
             answer = self._open[id(wish)] = Future()
             self._asked.append(wish)
             self._new.notify()
         return answer.result()
+
+    def _new_generation(self) -> Generation:
+        return Generation(self._stepper, self._rows, max(1, self._rows // 4))
 
     def _work(self) -> None:
         while True:
@@ -57,16 +80,22 @@ class Generator:
             for wish in asked:
                 self._generation.add(wish)
             try:
-                for wish in self._generation.advance():
-                    self._settled(wish).set_result(wish.values)
+                done = self._generation.advance()
             except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
-                self._generation = Generation(self._generation.stepper, self._generation.rows)
-                with self._new:
-                    failed, self._open = [*self._open.values()], {}
-                    self._asked = []
-                for answer in failed:
-                    answer.set_exception(error)
+                self._fail(f"{type(error).__name__}: {error}")
+                continue
+            with self._new:
+                answers = [(self._open.pop(id(wish)), wish) for wish in done]
+            for answer, wish in answers:
+                answer.set_result(wish.values)
 
-    def _settled(self, wish: Wish) -> Future[np.ndarray]:
+    def _fail(self, reason: str) -> None:
+        """Tell all that were in the batch, each by an error of its own; those who came later begin anew."""
         with self._new:
-            return self._open.pop(id(wish))
+            later = {id(wish) for wish in self._asked}
+            failed = [self._open.pop(key) for key in list(self._open) if key not in later]
+        self._generation = self._new_generation()
+        for answer in failed:
+            answer.set_exception(
+                DrawingError("forecast", expected="paths", received=reason[:200], remedy="asking again, or the log")
+            )

@@ -46,9 +46,10 @@ class Panel:
 
     def warm(self) -> None:
         """Answer once for zeros, so that no answer waits for a compiler."""
-        for member in self.members:
-            shapes = {tensor.name: np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in member.network.inputs}
-            member.probabilities(shapes)
+        for number, member in enumerate(self.members):
+            zeros = {tensor.name: np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in member.network.inputs}
+            cache = self._cache(number)
+            member.decoded(member.raw(zeros) if cache is None else cache.stepper.read(zeros[BASE]).outputs)
 
     def answer(self, market: Market, moments: pd.DataFrame, since: pd.Timestamp) -> pd.DataFrame:
         """The table of `Predictor.predict` for those of the moments that every member can see.

@@ -1,6 +1,7 @@
 """What was answered, what then happened, and how well the two agree; kept in a file of lines."""
 
 import json
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,10 @@ class Record:
         if self.path is None or not self.path.exists():
             return
         text = self.path.read_text(encoding="utf-8")
-        for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:  # a kill came while the last line was written
+            os.truncate(self.path, len(whole.encode()))
+        for number, line in enumerate(whole.splitlines(), 1):
             try:
                 tree = json.loads(line)
                 self._take(tree)
@@ -72,7 +76,7 @@ class Record:
         """Remember outcomes: `symbol`, `decision_time`, `outcome`, and `horizon` or `side` where the answer had one.
 
         Returns:
-            `matched`, and `unknown`: those of decisions nobody answered, or answered before.
+            `matched`, and `unknown`: those of decisions nobody answered, or that are told again.
 
         Raises:
             DataError: no list of such.
@@ -97,8 +101,8 @@ class Record:
             key = [one["symbol"], one["decision_time"], self._which(one)]
             trees.append({"outcome": key, "was": one["outcome"]})
         with self._lock:
-            known = [tree for tree in trees if tuple(tree["outcome"]) in self._open]
-            self._write(known)
+            known = {tuple(tree["outcome"]): tree for tree in reversed(trees) if tuple(tree["outcome"]) in self._open}
+            self._write(list(known.values())[::-1])
         return {"matched": len(known), "unknown": len(trees) - len(known)}
 
     def metrics(self) -> dict[str, Any]:

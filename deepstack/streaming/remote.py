@@ -36,13 +36,13 @@ class RemotePredictor:
         model: str = "",
         version: int | None = None,
         label: str = "",
-        batch_rows: int = 256,
+        batch_rows: int = 64,
     ) -> None:
         self.local: Predictor = load(artifact)
         self.client, self.batch_rows = client, batch_rows
         self.model = model or self.local.artifact.config.name
         self._version, self._label = version, label
-        client.require_features(self.model, self.local.artifact.features, version=version, label=label)
+        self._require_features()
 
     def predict(self, candles: Market | Candles) -> pd.DataFrame:
         """The table of `Predictor.predict`.
@@ -57,14 +57,19 @@ class RemotePredictor:
         known = moments[seen.known].reset_index(drop=True)
         if known.empty:
             return self.local.answered(known, self.local.raw(seen.inputs))
-        parts = []
+        number, parts = self._require_features(), []
         for start in range(0, len(known), self.batch_rows):
             rows = np.arange(start, min(start + self.batch_rows, len(known)))
             inputs = {name: values[rows] for name, values in seen.inputs.items()}
-            parts.append(self.client.predict(self.model, inputs, version=self._version, label=self._label))
+            parts.append(self.client.predict(self.model, inputs, version=number))
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         probability = joined["probability"].astype(np.float64)
         if self.local.head.kind == "binary":
             probability = np.stack([1.0 - probability, probability], axis=-1)[:, None]
-        variance = joined["aleatoric"][..., None] if "aleatoric" in joined else None
+        variance = np.reshape(joined["aleatoric"], (len(known), -1, 1)) if "aleatoric" in joined else None
         return self.local.tabled(known, probability, variance)
+
+    def _require_features(self) -> int:
+        """The version that is meant now; all parts of a table are asked of it."""
+        features = self.local.artifact.features
+        return self.client.require_features(self.model, features, version=self._version, label=self._label)

@@ -3,14 +3,14 @@
 import json
 import time
 from collections.abc import Hashable, Mapping
-from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from deepstack.artifact.stepper import stepper_of
@@ -18,17 +18,19 @@ from deepstack.candles.market import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Candles
 from deepstack.candles.times import close_index
 from deepstack.errors import DataError, DeepstackError
 from deepstack.labels.labelled import CLASSES_OF
-from deepstack.pipeline.forecast import forecast
+from deepstack.pipeline.forecast import forecast, require_generative
 from deepstack.pipeline.predict import Predictor
 from deepstack.serving.server.body import read_body
 from deepstack.serving.server.refusal import Refusal
 from deepstack.streaming.bar import Bar
-from deepstack.streaming.generator import BusyError, Generator
+from deepstack.streaming.generator import BusyError, DrawingError, Generator
 from deepstack.streaming.lines import BarReader
 from deepstack.streaming.record import Record
 
 MOST_BYTES = 64 * 1024 * 1024
-MOST_BARS, MOST_PATHS = 1000, 10_000
+MOST_BARS, MOST_PATHS, MOST_DRAWN = 1000, 10_000, 250_000
+FORECASTS = 80
+"""Threads of forecasts, more than the generator has places, so that who finds none hears of it."""
 PLACE = "deep_learning"
 
 
@@ -42,6 +44,8 @@ class DeepLearning:
 
     def __init__(self, predictor: Predictor, record: Path | None = None) -> None:
         self.predictor = predictor
+        self._lock = Lock()
+        self._generator: Generator | None = None
         config = predictor.artifact.config
         self.record = Record(record, predictor.head.names, CLASSES_OF[config.labels.kind])
 
@@ -71,16 +75,20 @@ class DeepLearning:
         confidence = float(np.mean([row["confidence"] for row in rows])) if rows else None
         return {"model": self.predictor.artifact.folder.name, "predictions": rows, "confidence": confidence}
 
-    @cached_property
-    def _generator(self) -> Generator:
-        return Generator(stepper_of(self.predictor.network))
+    @property
+    def generator(self) -> Generator:
+        """Draws the paths of all forecasts; made at the first."""
+        with self._lock:
+            if self._generator is None:
+                self._generator = Generator(stepper_of(self.predictor.network))
+            return self._generator
 
     def forecasts(self, body: Any) -> dict[str, Any]:
         """Quantiles of the log return from the last close to each coming bar; many clients' paths are drawn together.
 
         Args:
-            body: `candles` as in `predictions`; `bars` to come (12), at most 1,000, and `paths` (256), at most 10,000;
-                `symbol`, whose.
+            body: `candles` as in `predictions`; `bars` to come (12), at most 1,000, and `paths` (256), at most 10,000,
+                and no more than 250,000 bars on all paths; `symbol`, whose.
 
         Returns:
             `model symbol decision_time`, and `quantiles`, one object a coming bar: `close_time`, `q0.05` to `q0.95`.
@@ -88,18 +96,18 @@ class DeepLearning:
         Raises:
             DataError: candles that cannot be used, or too much asked.
             ConfigError: an artifact that foresees nothing.
+            BusyError: too many ask at the same time.
         """
         candles, symbol = _candles_in(body), body.get("symbol")
         bars, paths = (_count(body, *limits) for limits in (("bars", 12, MOST_BARS), ("paths", 256, MOST_PATHS)))
-        market = self._market(candles, symbol)
-        found = forecast(
-            self.predictor,
-            market,
-            symbol if isinstance(symbol, str) else None,
-            bars=bars,
-            paths=paths,
-            sample=lambda wish: self._generator(wish),
-        )
+        if bars * paths > MOST_DRAWN:
+            received = f"{bars} × {paths}"
+            raise DataError("bars × paths", expected=f"{MOST_DRAWN:,} at most", received=received, remedy="fewer")
+        require_generative(self.predictor.artifact)
+        whose = symbol if isinstance(symbol, str) else None
+        with self.generator.place():
+            market = self._market(candles, symbol)
+            found = forecast(self.predictor, market, whose, bars=bars, paths=paths, sample=self.generator)
         rows = [_plain(row) for row in found.quantiles().reset_index().to_dict("records")]
         moment = found.decision_time.isoformat()
         model = self.predictor.artifact.folder.name
@@ -130,6 +138,7 @@ class DeepLearning:
 def make_routes(deep: DeepLearning) -> APIRouter:
     """`POST /predictions/…`, `/forecasts/…` and `/outcomes/deep_learning`, `GET /metrics/deep_learning`."""
     router = APIRouter()
+    limiter = CapacityLimiter(FORECASTS)  # threads of their own: predictions do not wait for forecasts
 
     @router.post(f"/predictions/{PLACE}")
     async def predictions(request: Request) -> Response:
@@ -137,7 +146,7 @@ def make_routes(deep: DeepLearning) -> APIRouter:
 
     @router.post(f"/forecasts/{PLACE}")
     async def forecasts(request: Request) -> Response:
-        return await _answered(request, deep.forecasts)
+        return await _answered(request, deep.forecasts, limiter)
 
     @router.post(f"/outcomes/{PLACE}")
     async def outcomes(request: Request) -> Response:
@@ -150,7 +159,7 @@ def make_routes(deep: DeepLearning) -> APIRouter:
     return router
 
 
-async def _answered(request: Request, answer: Any) -> Response:
+async def _answered(request: Request, answer: Any, limiter: CapacityLimiter | None = None) -> Response:
     try:
         body = json.loads(await read_body(request, MOST_BYTES))
     except Refusal as refusal:
@@ -158,11 +167,10 @@ async def _answered(request: Request, answer: Any) -> Response:
     except (ValueError, RecursionError) as error:
         return JSONResponse({"error": f"JSON Parse error: {str(error)[:100]}"}, 400)
     try:
-        return JSONResponse(await run_in_threadpool(answer, body))
-    except BusyError as error:
-        return JSONResponse({"error": " ".join(str(error).split())}, 429)
+        return JSONResponse(await to_thread.run_sync(answer, body, limiter=limiter))
     except DeepstackError as error:
-        return JSONResponse({"error": " ".join(str(error).split())}, 400)
+        code = 429 if isinstance(error, BusyError) else 500 if isinstance(error, DrawingError) else 400
+        return JSONResponse({"error": " ".join(str(error).split())}, code)
 
 
 def _candles_in(body: Any) -> list[Any]:

@@ -16,7 +16,7 @@ class Rules:
         failures: in a row, after which the fallback answers.
         retry_s: rest before the main model is tried again.
         attention_symbols: symbols whose keys and values are kept, of a transformer that can go bar by bar; 0 for none.
-        attention_s: how long after a symbol's last bar.
+        attention_s: how long after a symbol's last bar; by default longer than a day, for daily bars.
 
     Raises:
         ConfigError: one that is negative or not finite, or no failures allowed.
@@ -27,7 +27,7 @@ class Rules:
     failures: int = 3
     retry_s: float = 30.0
     attention_symbols: int = 1024
-    attention_s: float = 3600.0
+    attention_s: float = 90_000.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

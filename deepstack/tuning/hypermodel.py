@@ -20,8 +20,8 @@ class HyperNetwork(keras_tuner.HyperModel):
 
     `build(hp)` returns a compiled model: the loss is the cross-entropy of its logits, the metric `accuracy`, the
     targets class numbers, `[samples]` for one output and `[samples, outputs]` for `horizons`; optimizer, learning rate
-    and clipping are the config's. Keys of the space beside `model` and `training` have no effect here: they belong to
-    samples, which the script makes itself.
+    and clipping are the config's. Other keys of the space do nothing here: those beside `model` and `training` belong
+    to samples, which the script makes itself; losses, schedules and epochs are those of deepstack's own training.
 
     Args:
         config: experiment with a space.

@@ -17,6 +17,7 @@ from deepstack.artifact import export
 from deepstack.artifact.candle_channels import CHANNELS
 from deepstack.artifact.decision import Decision
 from deepstack.artifact.export import export_saved_model
+from deepstack.artifact.feature_list import signature_for
 from deepstack.artifact.warmup import example_of
 from deepstack.features.bars import Bars
 from deepstack.features.candle import CHANNELS as FEATURES
@@ -127,6 +128,11 @@ def test_an_example_without_a_feature_is_refused_by_its_name(won: Path) -> None:
         ask(won, "classify", inputs=np.array([tf.train.Example().SerializeToString()]))
 
 
+def feature_list(folder: Path) -> str:
+    """The other name of serving_default."""
+    return signature_for((folder / "assets.extra" / "features.txt").read_text().split())
+
+
 def test_classify_and_regress_are_what_tensorflow_serving_accepts(won: Path) -> None:
     """The checks of its classifier.cc and regressor.cc."""
     signatures = graph_of(won).signature_def
@@ -137,7 +143,7 @@ def test_classify_and_regress_are_what_tensorflow_serving_accepts(won: Path) -> 
         assert {key: len(tensor.tensor_shape.dim) for key, tensor in signature.outputs.items()} == outputs
     assert signatures["classify"].outputs["classes"].dtype == tf.string.as_datatype_enum
     predicting = {name for name, each in signatures.items() if each.method_name == "tensorflow/serving/predict"}
-    assert predicting == {"serving_default", "predict_scaled", "predict_uncertainty"}
+    assert predicting == {"serving_default", "predict_scaled", "predict_uncertainty", feature_list(won)}
 
 
 def test_the_fingerprint_is_that_of_the_rewritten_file(won: Path, tmp_path: Path) -> None:
@@ -214,7 +220,8 @@ def test_the_c_library_answers_every_signature_without_keras(
     asked: dict[Path, dict[str, dict[str, np.ndarray]]] = {}
     for folder, rows in ((won, features), (moved, windows)):
         named = {"features": rows}
-        asked[folder] = dict.fromkeys(("serving_default", "predict_scaled", "predict_uncertainty"), named)
+        names = ("serving_default", "predict_scaled", "predict_uncertainty", feature_list(folder))
+        asked[folder] = dict.fromkeys(names, named)
         asked[folder] |= {signature: {"inputs": serialized(named)} for signature in ("classify", "regress")}
     asked[moved]["predict_candles"] = {"candles": candles}
     for folder, results in zip(asked, run_by_c_library(asked), strict=True):

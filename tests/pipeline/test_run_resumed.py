@@ -20,7 +20,14 @@ TIMES = {"run", "timing_s", "peak_rss_mb", "train_samples_per_s"}
 
 def begin(finished: Any, out: Path, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "deepstack", "run", str(finished.config_file), "--yes", "--out", str(out), *more]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hear_interrupts
+    )
+
+
+def hear_interrupts() -> None:
+    """A shell lets what it starts in the background ignore them, and so would what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:

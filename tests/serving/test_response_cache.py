@@ -13,7 +13,7 @@ SIZE = OVERHEAD_BYTES + 8
 
 
 def test_another_question_is_another_key() -> None:
-    cache, version, other = ResponseCache(10 * SIZE), object(), object()
+    cache, version, other = ResponseCache(10 * SIZE), 1, 2
     questions = [
         (version, "serving_default", {"features": ROWS}),
         (other, "serving_default", {"features": ROWS}),
@@ -43,7 +43,7 @@ def test_room_and_time_are_bounds() -> None:
 
 def test_without_room_nothing_is_kept() -> None:
     cache = ResponseCache()
-    assert cache.key(object(), "serving_default", {"features": ROWS}) is None
+    assert cache.key(1, "serving_default", {"features": ROWS}) is None
     cache.put(None, ANSWER)
     assert cache.get(None) is None
 

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,14 @@ import pandas as pd
 import pytest
 from running_server import Running, running
 
+from deepstack.artifact.stepper import stepper_of
 from deepstack.candles.market import Market
+from deepstack.errors import ConfigError, DataError
 from deepstack.pipeline.forecast import forecast
+from deepstack.pipeline.generation import Wish
 from deepstack.pipeline.predict import Predictor
+from deepstack.streaming.generator import DrawingError, Generator
+from deepstack.streaming.record import Record
 from deepstack.streaming.routes import DeepLearning, make_routes
 
 
@@ -102,6 +108,45 @@ def test_many_clients_forecasts_are_drawn_together(
             np.testing.assert_allclose(quantiles, wanted.quantiles(), atol=1e-6)
             assert (found["symbol"], found["decision_time"]) == (wanted.symbol, wanted.decision_time.isoformat())
         assert call(served, "/forecasts/deep_learning", bodies[0] | {"bars": 10**6})[0] == 400
+
+
+def test_what_is_too_much_is_refused_before_any_work(
+    predictor: Callable[[str], Predictor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deep = DeepLearning(predictor("decoder"))
+    with pytest.raises(DataError, match="250,000 at most, received 1000 × 10000"):
+        deep.forecasts({"candles": [{}], "bars": 1000, "paths": 10_000})
+    with ExitStack() as places:
+        for _ in range(64):
+            places.enter_context(deep.generator.place())
+        with running(tmp_path, more=make_routes(deep)) as served:
+            code, found = call(served, "/forecasts/deep_learning", {"candles": [{}]})
+        assert (code, "64 at a time" in found["error"]) == (429, True)
+    with pytest.raises(ConfigError, match="transformer_decoder"):
+        DeepLearning(predictor("bar")).forecasts({"candles": [{}]})
+
+
+def test_who_waits_hears_that_the_network_failed(predictor: Callable[[str], Predictor], market: Market) -> None:
+    decoder = predictor("decoder")
+    generator = Generator(stepper_of(decoder.network))
+    wish = Wish(np.zeros((3, 2), np.float32), np.zeros((2, 4, 6), np.float32))  # a window of another shape
+    with pytest.raises(DrawingError, match="received"):
+        generator(wish)
+    market = {name: replace(candles, frame=candles.frame.iloc[455:855]) for name, candles in market.items()}
+    assert np.isfinite(forecast(decoder, market, bars=2, paths=4, sample=generator).paths).all()
+
+
+def test_an_outcome_told_twice_counts_once_and_the_record_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    record = Record(path, ("won",), ("lost", "won"))
+    row = {"symbol": "A", "decision_time": "t", "side": 1, "prediction": "won", "confidence": 0.6}
+    record.answered([row], 1.0)
+    outcome = {"symbol": "A", "decision_time": "t", "side": 1, "outcome": "won"}
+    assert record.happened([outcome, outcome]) == {"matched": 1, "unknown": 1}
+    path.write_text(path.read_text() + '{"answer": ["cut')
+    again = Record(path, ("won",), ("lost", "won"))
+    again.answered([row | {"decision_time": "u"}], 1.0)
+    assert Record(path, ("won",), ("lost", "won")).metrics() == again.metrics()
 
 
 def test_what_was_recorded_survives_a_restart(served: Running, deep: Predictor, place: Path) -> None:

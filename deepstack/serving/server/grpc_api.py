@@ -1,5 +1,6 @@
 """PredictionService and ModelService over gRPC, on TensorFlow Serving's own stubs."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
@@ -104,17 +105,21 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             raise invalid("Duplicate evaluation of signature: " + asked[0][0])
         version, examples = find(self.models, request.tasks[0].model_spec), examples_of(request.input)
         response = inference_pb2.MultiInferenceResponse()
-        for task in request.tasks:
-            name = task.model_spec.signature_name or DEFAULT
-            found = inference_pb2.InferenceResult(model_spec=spec(version, name))
-            if task.method_name == CLASSIFY:
-                found.classification_result.CopyFrom(await self.classified(version, name, examples))
-            elif task.method_name == REGRESS:
-                found.regression_result.CopyFrom(await self.regressed(version, name, examples))
-            else:
-                raise Refusal(StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
-            response.results.append(found)
+        with version.held():
+            for task in request.tasks:
+                response.results.append(await self._inferred(task, version, examples))
         return response
+
+    async def _inferred(self, task: Any, version: Version, examples: np.ndarray) -> Any:
+        name = task.model_spec.signature_name or DEFAULT
+        found = inference_pb2.InferenceResult(model_spec=spec(version, name))
+        if task.method_name == CLASSIFY:
+            found.classification_result.CopyFrom(await self.classified(version, name, examples))
+        elif task.method_name == REGRESS:
+            found.regression_result.CopyFrom(await self.regressed(version, name, examples))
+        else:
+            raise Refusal(StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+        return found
 
     async def _metadata(self, request: Any) -> Any:
         if not request.metadata_field:
@@ -180,9 +185,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 async def counted(metrics: Metrics, method: str, model: str, context: Any, work: Awaitable[Any]) -> Any:
     """The answer, or the refusal as gRPC says it; both counted."""
-    started, status = time.perf_counter(), "OK"
+    started, status = time.perf_counter(), "INTERNAL"
     try:
-        return await work
+        answer = await work
+        status = "OK"
+        return answer
+    except asyncio.CancelledError:
+        status = "CANCELLED"
+        raise
     except Refusal as refusal:
         status = refusal.code.name
         await context.abort(refusal.code, str(refusal))

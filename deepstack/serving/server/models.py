@@ -60,7 +60,6 @@ class Models:
     loaded: dict[str, dict[int, Version]] = field(default_factory=dict)
     gone: dict[str, dict[int, Version]] = field(default_factory=dict)
     given: dict[str, Wanted] | None = None
-    _batchers: dict[tuple[str, int, str], Batcher] = field(default_factory=dict)
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _labels: dict[str, dict[str, int]] = field(default_factory=dict)
     _tasks: set[asyncio.Task] = field(default_factory=set)
@@ -139,17 +138,20 @@ class Models:
 
     async def ask(self, version: Version, signature: str, inputs: Arrays, rows: int) -> Arrays:
         """Outputs of a signature, those given before or joined with what others ask."""
-        question = self.cache.key(version, signature, inputs)
+        question = self.cache.key(version.serial, signature, inputs)
         known = self.cache.get(question)
         if known is not None:
             return known
-        key = (version.model, version.number, signature)
-        if key not in self._batchers:
-            self._batchers[key] = Batcher(
-                lambda arrays: version.ask(signature, arrays), self.batching, lambda size: self.sizes(*key, size)
+        if signature not in version.batchers:
+            version.batchers[signature] = Batcher(
+                lambda arrays: version.ask(signature, arrays),
+                self.batching,
+                lambda size: self.sizes(version.model, version.number, signature, size),
             )
-        outputs = await self._batchers[key].ask(inputs, rows)
-        self.cache.put(question, outputs)
+        with version.held():
+            outputs = await version.batchers[signature].ask(inputs, rows)
+        if version.state == "AVAILABLE":
+            self.cache.put(question, outputs)
         return outputs
 
     async def reload(self, config: configs.ModelServerConfig) -> None:
@@ -185,8 +187,6 @@ class Models:
         gone[version.number] = version
         for number in sorted(gone)[:-KEPT_STATES]:
             del gone[number]
-        for key in [key for key in self._batchers if key[:2] == (version.model, version.number)]:
-            del self._batchers[key]
         if version.state != "END":
             task = asyncio.create_task(version.unload())
             self._tasks.add(task)

@@ -27,11 +27,11 @@ class ResponseCache:
         self.hits = self.misses = 0
         self._kept: TTLCache[bytes, Arrays] = TTLCache(room_bytes, ttl_s, getsizeof=_size)
 
-    def key(self, version: object, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes | None:
-        """Of a question to a loaded version; None where nothing is kept."""
+    def key(self, serial: int, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes | None:
+        """Of a question to the version of that serial number; None where nothing is kept."""
         if not self.room_bytes:
             return None
-        said = blake2b(repr((id(version), signature)).encode(), digest_size=20)
+        said = blake2b(repr((serial, signature)).encode(), digest_size=20)
         for name, array in sorted(inputs.items()):
             said.update(repr((name, array.dtype.str, array.shape)).encode())
             if array.dtype == object:

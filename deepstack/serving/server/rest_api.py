@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from deepstack.serving.server.body import read_body
 from deepstack.serving.server.grpc_api import PredictionService, metadata_of
@@ -53,10 +54,15 @@ def make_rest(
     service = PredictionService(models, metrics)
 
     async def handled(request: Request, method: str, answer: Answer, model: str, place: str | None) -> Response:
-        started, status = time.perf_counter(), "OK"
+        started, status = time.perf_counter(), "INTERNAL"
         try:
             asked = Asked(models, model, place, await read_body(request, most_bytes))
-            return Response(as_json(await answer(asked)), media_type="application/json")
+            found = Response(as_json(await answer(asked)), media_type="application/json")
+            status = "OK"
+            return found
+        except ClientDisconnect:
+            status = "CANCELLED"
+            return Response(status_code=499)
         except Refusal as refusal:
             status = refusal.code.name
             return _refused(refusal)
@@ -99,26 +105,28 @@ def make_rest(
     async def monitoring() -> Response:
         return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.exception_handler(HTTPException)
-    async def unknown(request: Request, error: HTTPException) -> Response:
-        return JSONResponse(
-            {"error": f"Malformed request: {request.method} {request.url.path}"},
-            404 if error.status_code == 405 else error.status_code,
-        )
-
+    app.add_exception_handler(HTTPException, _unknown)
     if more is not None:
         app.include_router(more)
-
     if token:
-        expected = f"Bearer {token}".encode()
-
-        @app.middleware("http")
-        async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-            if hmac.compare_digest(request.headers.get("authorization", "").encode(), expected):
-                return await go_on(request)
-            return JSONResponse({"error": "a bearer token is needed"}, 401)
-
+        _ask_token(app, token)
     return app
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    message = f"Malformed request: {request.method} {request.url.path}"
+    return JSONResponse({"error": message}, 404 if code == 405 else code)
+
+
+def _ask_token(app: FastAPI, token: str) -> None:
+    expected = f"Bearer {token}".encode()
+
+    @app.middleware("http")
+    async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        if hmac.compare_digest(request.headers.get("authorization", "").encode(), expected):
+            return await go_on(request)
+        return JSONResponse({"error": "a bearer token is needed"}, 401)
 
 
 async def _predict(asked: Asked, models: Models) -> Any:

@@ -122,13 +122,15 @@ class Server:
             await asyncio.sleep(self.options.poll_s)
             try:
                 await self.models.refresh()
-            except DeepstackError as error:
+            except (DeepstackError, OSError) as error:
                 print(f"models: {error}", flush=True)  # what is served stays as it is
             self._gauge()
 
     def _gauge(self) -> None:
         for name, versions in self.models.loaded.items():
             self.metrics.versions.labels(name).set(sum(one.state == "AVAILABLE" for one in versions.values()))
+        for name in self.models.gone.keys() - self.models.loaded.keys():
+            self.metrics.versions.labels(name).set(0)
         every = [one.restarts for versions in self.models.loaded.values() for one in versions.values()]
         self.metrics.restarts.set(sum(every))
 

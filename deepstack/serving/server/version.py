@@ -6,8 +6,8 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ import numpy as np
 from grpc import StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from deepstack.serving.server.batching import Batcher
 from deepstack.serving.server.frames import LENGTHS, pack, unpack
 from deepstack.serving.server.refusal import Refusal, invalid
 
@@ -43,6 +44,8 @@ class Version:
         signatures: name → definition, once it is loaded.
         restarts: processes replaced.
         ended_at: seconds since 1970, when it was let go or given up.
+        serial: of this object among all there ever were.
+        batchers: signature → queue.
     """
 
     model: str
@@ -53,6 +56,8 @@ class Version:
     signatures: dict[str, SignatureDef] = field(default_factory=dict)
     restarts: int = 0
     ended_at: float = 0.0
+    serial: int = field(default_factory=itertools.count().__next__)
+    batchers: dict[str, Batcher] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _writer: asyncio.StreamWriter | None = None
     _asked: dict[int, asyncio.Future] = field(default_factory=dict)
@@ -79,8 +84,7 @@ class Version:
         Raises:
             Refusal: INVALID_ARGUMENT from the graph, UNAVAILABLE where the process died twice.
         """
-        self._open += 1
-        try:
+        with self.held():
             for _ in range(2):
                 await self._ready.wait()
                 if self.state == "END":
@@ -90,6 +94,13 @@ class Version:
                 except _Died:
                     continue
             raise Refusal(StatusCode.UNAVAILABLE, f"the process of {self.model} version {self.number} died")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It is not unloaded before the block ends: a request may wait in a queue, or ask more than once."""
+        self._open += 1
+        try:
+            yield
         finally:
             self._open -= 1
 
