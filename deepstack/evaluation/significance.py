@@ -1,8 +1,8 @@
 """How sure the figures are: a bootstrap over blocks of calendar time, all symbols together, paired between models.
 
 Trades overlap in time and symbols move together, so single trades are not independent and resampling them one by one
-would promise too much. Whole stretches of the calendar are resampled instead, wrapped at the end (the circular block
-bootstrap: Politis & Romano 1992).
+would promise too much. Whole stretches of the calendar, of random lengths, are resampled instead, wrapped at the end
+(the stationary bootstrap: Politis & Romano 1994).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 def block_length_ms(decided_ms: np.ndarray, end_ms: np.ndarray) -> int:
-    """Length of a block: five times the longest label, less where the slice would hold under 20, never under one label.
+    """Mean length of a block: five times the longest label, less where the slice holds under 20, never under one label.
 
     Two trades are dependent while their labels overlap. Blocks of one label length would cut most overlapping pairs
     apart and miss a third of their covariance; blocks of five miss about a fifteenth.
@@ -36,12 +36,13 @@ def block_length_ms(decided_ms: np.ndarray, end_ms: np.ndarray) -> int:
 def block_resamples(decided_ms: np.ndarray, block_ms: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Resample the calendar in blocks and count how often each trade is drawn.
 
-    The calendar from the first to the last decision is closed to a circle and cut into blocks of at least `block_ms`
-    which begin anywhere. As many are drawn as cover the circle once, so that each trade is expected once.
+    The calendar from the first to the last decision is closed to a circle. Blocks begin anywhere on it and have
+    exponential lengths, the geometric ones of a calendar without bars. As many are drawn as cover the circle once, the
+    last one cut, so that each trade is expected once.
 
     Args:
         decided_ms: int64 [trades], rising decision times in milliseconds; trades of all symbols together.
-        block_ms: least length of a block.
+        block_ms: mean length of a block.
         resamples: how many.
         seed: of the draw; the same arguments give the same resamples, which is what pairs two models.
 
@@ -54,9 +55,13 @@ def block_resamples(decided_ms: np.ndarray, block_ms: int, resamples: int, seed:
     blocks = circle // max(block_ms, 1)
     if blocks < MIN_BLOCKS:
         return
-    length = circle / blocks
-    starts = np.random.default_rng(seed).uniform(0.0, circle, size=(resamples, blocks))
-    ends = starts + length
+    draws = blocks + 8 * int(np.sqrt(blocks)) + 8
+    random = np.random.default_rng(seed)
+    starts = random.uniform(0.0, circle, size=(resamples, draws))
+    lengths = np.minimum(random.exponential(circle / blocks, size=(resamples, draws)), circle)
+    lengths[:, -1] = circle  # what the others have left open
+    left = circle - np.cumsum(lengths, axis=1) + lengths
+    ends = starts + np.clip(left, 0.0, lengths)
     first, last, wrapped = (
         np.searchsorted(moments, moment, side="left") for moment in (starts, np.minimum(ends, circle), ends - circle)
     )
@@ -70,7 +75,7 @@ def block_resamples(decided_ms: np.ndarray, block_ms: int, resamples: int, seed:
         change -= np.bincount((rows + last[chunk]).ravel(), minlength=size)
         change -= np.bincount((rows + wrapped[chunk]).ravel(), minlength=size)
         change = change.reshape(len(rows), width)
-        change[:, 0] += blocks
+        change[:, 0] += draws
         yield np.cumsum(change, axis=1)[:, :-1]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from arch.bootstrap import StationaryBootstrap
 from sklearn.metrics import log_loss, roc_auc_score
 
 from deepstack.candles.market import Market
@@ -53,12 +54,15 @@ def test_blocks_keep_moments_together_over_symbols_and_each_trade_is_expected_on
     np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.12)
 
 
-def test_blocks_are_unbroken_stretches_of_the_least_length() -> None:
+def test_blocks_are_unbroken_stretches_of_random_length() -> None:
     decided = np.arange(1000) * HOUR_MS
-    counts = counts_of(decided, 30 * HOUR_MS, 200)
-    # A step in the count happens where a block begins or ends: 33 blocks of at least 30 hours make at most 66 steps.
-    assert (np.diff(counts, axis=1, append=counts[:, :1]) != 0).sum(axis=1).max() <= 66
-    np.testing.assert_allclose(counts.sum(axis=1), 1000, atol=34)
+    counts = counts_of(decided, 30 * HOUR_MS, 400)
+    # A step in the count happens where a block begins or ends; 33 blocks and the cut one make about 68 of them.
+    steps = (np.diff(counts, axis=1, append=counts[:, :1]) != 0).sum(axis=1)
+    assert 60 < steps.mean() < 69
+    assert steps.std() > 8
+    np.testing.assert_allclose(counts.sum(axis=1), 1000, atol=60)
+    np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.3)
 
 
 def test_a_brute_force_count_agrees() -> None:
@@ -66,9 +70,27 @@ def test_a_brute_force_count_agrees() -> None:
     decided -= decided[0]
     circle = int(decided[-1]) + 1
     blocks = circle // 40_000
-    starts = np.random.default_rng(9).uniform(0.0, circle, size=(7, blocks))
-    expected = (((decided[None, None, :] - starts[:, :, None]) % circle) < circle / blocks).sum(axis=1)
+    random = np.random.default_rng(9)
+    draws = blocks + 8 * int(np.sqrt(blocks)) + 8
+    starts = random.uniform(0.0, circle, size=(7, draws))
+    lengths = random.exponential(circle / blocks, size=(7, draws))
+    expected = np.zeros((7, 50))
+    for row in range(7):
+        left = float(circle)
+        for start, length in zip(starts[row], lengths[row], strict=True):
+            length = min(length, left)
+            expected[row] += (decided - start) % circle < length
+            left -= length
     np.testing.assert_array_equal(counts_of(decided, 40_000, 7, seed=9), expected)
+
+
+def test_it_is_as_wide_as_the_stationary_bootstrap_of_arch() -> None:
+    noise = np.random.default_rng(0).normal(size=1009)
+    values = np.convolve(noise, np.ones(10) / 10, "valid")
+    decided = np.arange(1000) * HOUR_MS
+    ours = mean_over(values)(counts_of(decided, 25 * HOUR_MS, 4000)).std()
+    theirs = StationaryBootstrap(25, values, seed=1).apply(np.mean, 4000).std()
+    assert ours == pytest.approx(theirs, rel=0.05)
 
 
 def test_the_same_seed_gives_the_same_resamples() -> None:
