@@ -62,8 +62,9 @@ def audit_features(
         done += len(block)
         progress("audit features", done, total)
     for symbol, moment in stretch.edges:
-        near = {symbol: market[symbol], **{name: c for name, c in market.items() if name != symbol}}
-        few = dict(list(near.items())[:SYMBOLS_AT_AN_EDGE])
+        others = [name for name in market if name != symbol]
+        others.sort(key=lambda name: not _trades_at(market[name], moment))
+        few = {name: market[name] for name in (symbol, *others)[:SYMBOLS_AT_AN_EDGE]}
         for offence, count in _block_offences(few, None, pd.DatetimeIndex([moment]), names, whole.warmup_bars):
             checked += count
             if offence:
@@ -90,6 +91,10 @@ def stretch_of(market: Market, whole: FeatureTable, rows: int, *, edges: bool = 
             ends = pd.DatetimeIndex(whole.times[[inside[0], inside[-1]]]).tz_localize("UTC")
             found += [(symbol, moment) for moment in ends if moment not in moments]
     return Stretch(moments, found)
+
+
+def _trades_at(candles: Candles, moment: pd.Timestamp) -> bool:
+    return bool(candles.frame.index[0] <= moment <= candles.frame.index[-1])
 
 
 def _blocks(moments: pd.DatetimeIndex) -> Iterator[pd.DatetimeIndex]:
@@ -129,13 +134,13 @@ def _block_offences(
 
 
 def _table(market: Market, names: Sequence[str]) -> FeatureTable | None:
-    """The table, or None when no bar's features are known."""
+    """The table, or None when no bar's features are known: too few bars yet, or no other symbol has any."""
     if not market:
         return None
     try:
         return make_table(market, names=names)
     except DataError as error:
-        if "warm-up" in str(error):
+        if "warm-up" in str(error) or "second symbol" in str(error):
             return None
         raise
 

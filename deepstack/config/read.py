@@ -14,7 +14,7 @@ from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
 
 
-def read_config(path: Path | None, overrides: Sequence[str] = (), data: Sequence[Path] = ()) -> RunConfig:
+def read_config(path: Path | str | None, overrides: Sequence[str] = (), data: Sequence[Path] = ()) -> RunConfig:
     """The config a file holds, after its overrides.
 
     Args:
@@ -27,7 +27,8 @@ def read_config(path: Path | None, overrides: Sequence[str] = (), data: Sequence
         ConfigError: the file cannot be read, a key is unknown or given twice, or a value is out of range; the message
             names file and line or the override. Options of the model are checked later, by its builder.
     """
-    tree, lines = ({}, {}) if path is None else _yaml.parse_mapping(_read_text(path), path)
+    file = None if path is None else Path(path)
+    tree, lines = ({}, {}) if file is None else _yaml.parse_mapping(_read_text(file), file)
     given = {key: (f"{path}:{line}", line) for key, line in lines.items()}
     for rank, override in enumerate(overrides):
         key = _apply(override, tree)

@@ -195,7 +195,10 @@ class _Rest:
     def predict(
         self, model: str, inputs: Mapping[str, np.ndarray], version: int | None, label: str, signature: str, left: float
     ) -> dict[str, np.ndarray]:
-        body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
+        body = {
+            "signature_name": signature,
+            "inputs": {name: np.asarray(array).tolist() for name, array in inputs.items()},
+        }
         until, place = time.monotonic() + left, _place(model, version, label)
         outputs = self._asked(f"{place}:predict", body, left)["outputs"]
         tree = self._asked(f"{place}/metadata", None, max(until - time.monotonic(), 0.001))

@@ -52,3 +52,18 @@ def require_sound(bar: Bar, columns: tuple[str, ...], step_ms: int) -> None:
 def _one(rows: str) -> str:
     """`rows with a price …` → `a price …`."""
     return rows.removeprefix("rows with ").replace("rows whose", "one whose")
+
+
+def require_closed(bar: Bar, step_ms: int, now_s: float) -> None:
+    """Refuse a bar that closes later than one bar from now: taken in, it would make all that follow late.
+
+    Raises:
+        DataError: names the time.
+    """
+    if bar.close_ms > 1000 * now_s + step_ms:
+        raise DataError(
+            f"{bar.symbol} {bar.close_time}",
+            expected="a bar that has closed",
+            received="one that closes in the future",
+            remedy="its times in milliseconds or ISO 8601, UTC",
+        )

@@ -22,7 +22,7 @@ from deepstack.pipeline.forecast import forecast, require_generative
 from deepstack.pipeline.predict import Predictor
 from deepstack.serving.server.body import read_body
 from deepstack.serving.server.refusal import Refusal
-from deepstack.streaming.bar import Bar
+from deepstack.streaming.bar import Bar, require_closed
 from deepstack.streaming.generator import BusyError, DrawingError, Generator
 from deepstack.streaming.lines import BarReader
 from deepstack.streaming.record import Record
@@ -59,13 +59,15 @@ class DeepLearning:
 
         Returns:
             `model`, and `predictions`, one object a decision and output: `symbol decision_time`, probabilities,
-            `prediction`, `confidence`, `decision` and `suggested_size`; and the mean `confidence`.
+            `prediction`, `confidence`, `decision` and `suggested_size`; the mean `confidence`; and `as_of`, symbol →
+            close of its newest candle: an older `decision_time` means that nothing was asked or seen there.
 
         Raises:
             DataError: candles that cannot be used.
         """
         started = time.perf_counter()
-        table = self.predictor.predict(self._market(_candles_in(body), body.get("symbol")))
+        market = self._market(_candles_in(body), body.get("symbol"))
+        table = self.predictor.predict(market)
         if not body.get("all"):
             newest = table.groupby("symbol")["decision_time"].transform("max")
             table = table[table["decision_time"] == newest]
@@ -73,7 +75,9 @@ class DeepLearning:
         rows = [_plain(row) for row in table.to_dict("records")]
         self.record.answered(rows, 1e3 * (time.perf_counter() - started))
         confidence = float(np.mean([row["confidence"] for row in rows])) if rows else None
-        return {"model": self.predictor.artifact.folder.name, "predictions": rows, "confidence": confidence}
+        as_of = {name: candles.frame.index[-1].isoformat() for name, candles in market.items()}
+        model = self.predictor.artifact.folder.name
+        return {"model": model, "predictions": rows, "confidence": confidence, "as_of": as_of}
 
     @property
     def generator(self) -> Generator:
@@ -125,6 +129,7 @@ class DeepLearning:
             place = f"candles[{number}]"
             bar = reader.row(row, place) if isinstance(row, dict) else reader.line(json.dumps(row), place)
             if bar is not None:
+                require_closed(bar, step_ms, time.time())
                 bars.setdefault(bar.symbol, {})[bar.close_ms] = bar
         market = {}
         for name, known in bars.items():
@@ -184,7 +189,9 @@ def _candles_in(body: Any) -> list[Any]:
 def _count(body: dict[str, Any], name: str, default: int, most: int) -> int:
     value = body.get(name, default)
     if type(value) is not int or not 1 <= value <= most:
-        raise DataError(name, expected=f"a whole number from 1 to {most:,}", received=str(value)[:60], remedy="fewer")
+        raise DataError(
+            name, expected=f"a whole number from 1 to {most:,}", received=repr(value)[:60], remedy="one of these"
+        )
     return value
 
 

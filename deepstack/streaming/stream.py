@@ -9,7 +9,7 @@ from typing import Any
 
 from deepstack.errors import DataError
 from deepstack.pipeline.predict import Predictor
-from deepstack.streaming.bar import Bar, require_sound
+from deepstack.streaming.bar import Bar, require_closed, require_sound
 from deepstack.streaming.desk import Desk
 from deepstack.streaming.engine import Answer, Engine
 from deepstack.streaming.lines import BarReader, HeaderError
@@ -131,29 +131,15 @@ def _take(engine: Engine, reader: BarReader, item: Item, complain: Callable[[str
             return []
         engine.tally.count("bars")
         engine.require_grid(bar)
-        _require_closed(bar, engine.desk.step_ms, time.time())
+        require_closed(bar, engine.desk.step_ms, time.time())
     except HeaderError:
         raise
     except DataError as error:
         engine.tally.count("malformed")
-        complain(str(error))
+        told, where = str(error), item[1] if isinstance(item, tuple) else ""
+        complain(told if where in told else f"{where}, {told}")
         return []
     return engine.take(bar, time.monotonic())
-
-
-def _require_closed(bar: Bar, step_ms: int, now_s: float) -> None:
-    """Refuse a bar that closes later than one bar from now: taken in, it would make all that follow late.
-
-    Raises:
-        DataError: names the time.
-    """
-    if bar.close_ms > 1000 * now_s + step_ms:
-        raise DataError(
-            f"{bar.symbol} {bar.close_time}",
-            expected="a bar that has closed",
-            received="one that closes in the future",
-            remedy="its times in milliseconds or ISO 8601, UTC",
-        )
 
 
 def _read(engine: Engine, reader: BarReader, item: Item) -> Bar | None:
