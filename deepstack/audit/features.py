@@ -9,7 +9,8 @@ import pandas as pd
 from deepstack.audit.findings import Link, Offence
 from deepstack.audit.futures import FUTURES, window
 from deepstack.candles.market import Candles, Market
-from deepstack.errors import DataError
+from deepstack.errors import TooFewError
+from deepstack.features.catalogue import EVERYTHING
 from deepstack.features.table import FeatureTable, make_table
 from deepstack.progress import Progress, no_progress
 
@@ -135,14 +136,12 @@ def _block_offences(
 
 def _table(market: Market, names: Sequence[str]) -> FeatureTable | None:
     """The table, or None when no bar's features are known: too few bars yet, or no other symbol has any."""
-    if not market:
+    if not market or (len(market) == 1 and any("peers" in EVERYTHING[name].needs for name in names)):
         return None
     try:
         return make_table(market, names=names)
-    except DataError as error:
-        if "warm-up" in str(error) or "second symbol" in str(error):
-            return None
-        raise
+    except TooFewError:
+        return None
 
 
 def _shared_rows(base: FeatureTable, changed: FeatureTable, moment: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
