@@ -14,12 +14,13 @@ from deepstack.artifact.decision import Decision
 from deepstack.artifact.export import export_saved_model
 from deepstack.artifact.load import Artifact
 from deepstack.artifact.manifest import MANIFEST, Manifest
-from deepstack.audit.features import audit_features
+from deepstack.audit.end_to_end import audit_end_to_end
+from deepstack.audit.features import Stretch, audit_features, stretch_of
 from deepstack.audit.findings import Audit, Link
 from deepstack.audit.fitted import audit_artifact, audit_fitted, audit_out_of_fold, audit_scalers, audit_threshold
 from deepstack.audit.futures import window
 from deepstack.audit.labels import audit_decisions, audit_equity, audit_labels, audit_split
-from deepstack.audit.network import Served, audit_causal_layers, audit_end_to_end, audit_rows, unscaled_inputs
+from deepstack.audit.network import Served, audit_causal_layers, audit_rows, unscaled_inputs
 from deepstack.audit.timing import audit_candles, audit_coarser, audit_windows
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.market import Candles, Market, as_market
@@ -27,7 +28,7 @@ from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
 from deepstack.evaluation.question import trades_for
 from deepstack.features.catalogue import choose
-from deepstack.features.table import carried_by
+from deepstack.features.table import carried_by, make_table
 from deepstack.labels.labelled import label
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
@@ -73,9 +74,9 @@ def audit_chain(
 ) -> Audit:
     """Verify that nothing looks ahead, link by link, through the whole chain.
 
-    Features, decisions and edges of gaps are checked on every row of a stretch; coarser candles, windows, entries and
-    slices on every sample; the fitted state by replacing what came after it; the network row by row; and the chain as a
-    whole, exported model included, at some moments.
+    Features, decisions, and the chain as a whole with the exported model are checked on every row of a stretch and at
+    every edge of a gap; coarser candles, windows, entries and slices on every sample; the fitted state by replacing
+    what came after it; the network row by row.
 
     Args:
         subject: an experiment, whose network is then built but not trained, or the folder of a finished artifact.
@@ -129,7 +130,7 @@ def _links(subject: Subject, market: Market, rows: int, progress: Progress) -> I
     yield "threshold", lambda: audit_threshold(market, parts, config)
     yield "network, row by row", lambda: audit_rows(served, unscaled_inputs(served.predictor, _tail(market))[1])
     yield "causal layers", lambda: audit_causal_layers(served.predictor.network, config)
-    yield "end to end", lambda: audit_end_to_end(served, market, labels.samples)
+    yield "end to end", lambda: audit_end_to_end(served, market, _stretch(subject, market, rows), progress)
     yield "equity", lambda: audit_equity(market, trades, config)
 
 
@@ -183,6 +184,11 @@ def _of_config(config: RunConfig, market: Market, place: Path, progress: Progres
     served = Served(Predictor(artifact), servable)
     names = tuple(feature.name for feature in choose(config.features, carried_by(market)))
     return Subject(config.name, config, parts, served, names, None)
+
+
+def _stretch(subject: Subject, market: Market, rows: int) -> Stretch:
+    """The rows that the features are checked at, of those the model sees."""
+    return stretch_of(market, make_table(market, names=subject.served.predictor.artifact.features), rows)
 
 
 def _tail(market: Market) -> Market:

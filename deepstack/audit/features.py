@@ -55,7 +55,7 @@ def audit_features(
     stretch = stretch_of(market, whole, rows, edges=edges)
     total, done = len(stretch.moments) + len(stretch.edges), 0
     checked = 0
-    for block in _blocks(stretch.moments):
+    for block in blocks(stretch.moments):
         for offence, count in _block_offences(market, whole, block):
             checked += count
             if offence:
@@ -64,7 +64,7 @@ def audit_features(
         progress("audit features", done, total)
     for symbol, moment in stretch.edges:
         others = [name for name in market if name != symbol]
-        others.sort(key=lambda name: not _trades_at(market[name], moment))
+        others.sort(key=lambda name: not trades_at(market[name], moment))
         few = {name: market[name] for name in (symbol, *others)[:SYMBOLS_AT_AN_EDGE]}
         for offence, count in _block_offences(few, None, pd.DatetimeIndex([moment]), names, whole.warmup_bars):
             checked += count
@@ -94,11 +94,13 @@ def stretch_of(market: Market, whole: FeatureTable, rows: int, *, edges: bool = 
     return Stretch(moments, found)
 
 
-def _trades_at(candles: Candles, moment: pd.Timestamp) -> bool:
+def trades_at(candles: Candles, moment: pd.Timestamp) -> bool:
+    """Whether a moment lies between the first and the last bar."""
     return bool(candles.frame.index[0] <= moment <= candles.frame.index[-1])
 
 
-def _blocks(moments: pd.DatetimeIndex) -> Iterator[pd.DatetimeIndex]:
+def blocks(moments: pd.DatetimeIndex) -> Iterator[pd.DatetimeIndex]:
+    """Closes that share one unchanged window."""
     for start in range(0, len(moments), TOGETHER):
         yield moments[start : start + TOGETHER]
 

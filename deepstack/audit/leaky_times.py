@@ -17,6 +17,7 @@ from deepstack.features.bars import Bars
 from deepstack.features.table import FeatureTable
 from deepstack.labels import labelled
 from deepstack.pipeline import inputs
+from deepstack.pipeline.predict import Predictor
 from deepstack.samples.windows import Windows
 
 
@@ -102,6 +103,34 @@ def duplicates() -> Iterator[None]:
         return found
 
     with mock.patch.object(chain, "as_market", joined):
+        yield
+
+
+@contextmanager
+def smoothed_answers() -> Iterator[None]:
+    """Probabilities smoothed over the neighbours on both sides."""
+    honest = Predictor.decoded
+
+    def smoothed(predictor: Predictor, raw: np.ndarray) -> np.ndarray:
+        probability = honest(predictor, raw)
+        after = np.concatenate([probability[1:], probability[-1:]])
+        before = np.concatenate([probability[:1], probability[:-1]])
+        return np.asarray((before + probability + after) / 3.0)
+
+    with mock.patch.object(Predictor, "decoded", smoothed):
+        yield
+
+
+@contextmanager
+def normalised_by_all_asked() -> Iterator[None]:
+    """What the network is given is centred by the mean of all that is asked at once."""
+    honest = Predictor.scale
+
+    def centred(predictor: Predictor, given: Any) -> Any:
+        scaled = honest(predictor, given)
+        return {name: values - np.mean(values, axis=0) for name, values in scaled.items()}
+
+    with mock.patch.object(Predictor, "scale", centred):
         yield
 
 

@@ -80,6 +80,8 @@ CHAIN_LEAKS = (
     Mutation("batch statistics at inference", "network, row by row", leaky_fits.batch_statistics),
     Mutation("equity before the entry", "equity", leaky_times.equity_before_entry),
     Mutation("a causal layer that pads on both sides", "causal layers", leaky_fits.padded_on_both_sides, "causal"),
+    Mutation("probabilities smoothed over later ones", "end to end", leaky_times.smoothed_answers),
+    Mutation("inputs centred by later ones", "end to end", leaky_times.normalised_by_all_asked),
     Mutation("duplicates, the later revision first", "candles", leaky_times.duplicates),
 )
 

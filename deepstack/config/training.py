@@ -69,6 +69,13 @@ class TrainingConfig(Room):
         1, ge=1, le=1_000_000, description="batches whose gradients are averaged before a step"
     )
     epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training samples, at most")
+    minutes: float | None = Field(
+        None,
+        gt=0.0,
+        le=1e6,
+        description="of training steps, at most: the epoch under way then ends, is validated and is the last; "
+        "such a run depends on the machine's speed",
+    )
     pretrain_epochs: int = Field(
         2, ge=1, le=1_000_000, description="epochs of next-step learning before the head's, for a generative model"
     )

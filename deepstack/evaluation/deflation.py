@@ -36,7 +36,7 @@ def deflation(
     """
     met = [trial for trial in trials if trial.overlaps(symbols, returns.days)]
     sharpes = np.array([sharpe_ratio(trial.returns.values) for trial in met])
-    choices = sum(trial.choices for trial in met)
+    choices = sum(trial.made.choices for trial in met)
     shared = [trial.returns.on(returns.days) for trial in met if _covers(trial.returns, returns)]
     compared = [
         returns.values,

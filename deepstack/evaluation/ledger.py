@@ -8,7 +8,7 @@ others were tried on the same symbols in overlapping time.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,34 @@ CUT_OFF = '{"kind": "'
 DIGITS = 9
 
 
+@dataclass(frozen=True)
+class Made:
+    """Choices made on the data for one strategy.
+
+    Attributes:
+        trainings: of models, a fold and a seed each; those of an ensemble's members count where a member does not.
+        thresholds: chosen for its decisions.
+        ensembles: members left out, and combinations settled.
+    """
+
+    trainings: int = 1
+    thresholds: int = 1
+    ensembles: int = 0
+
+    def __post_init__(self) -> None:
+        if any(type(count) is not int or count < 0 for count in self._counts):
+            raise ValueError("counts of choices that are none")
+
+    @property
+    def choices(self) -> int:
+        """All of them; a strategy that took none is one itself."""
+        return max(1, sum(self._counts))
+
+    @property
+    def _counts(self) -> tuple[int, ...]:
+        return self.trainings, self.thresholds, self.ensembles
+
+
 @dataclass(frozen=True, eq=False)
 class Trial:
     """One strategy, tried once.
@@ -36,7 +64,7 @@ class Trial:
         run: where it was tried.
         symbols: what it traded.
         returns: on the slice it was judged on; its days are the time it was tried on.
-        choices: how many choices were made on the data for it: a training, a threshold, an ensemble's members.
+        made: the choices made on the data for it.
         until: ISO 8601 time up to which the winner among such trials will be judged, where that is later.
     """
 
@@ -45,7 +73,7 @@ class Trial:
     run: str
     symbols: tuple[str, ...]
     returns: DailyReturns
-    choices: int = 2
+    made: Made = Made()
     until: str = ""
 
     @property
@@ -118,12 +146,12 @@ class Ledger:
     def _trial(self, number: int, line: str) -> Trial:
         try:
             tree = json.loads(line)
-            symbols, choices, values = tree["symbols"], tree["choices"], tree["returns"]
+            symbols, values, made = tree["symbols"], tree["returns"], _made(tree["choices"])
             texts = [tree[key] for key in ("kind", "name", "run", "first_day")]
             if not isinstance(symbols, list) or not all(isinstance(text, str) for text in (*symbols, *texts)):
                 raise ValueError("names that are none")
-            if type(choices) is not int or choices < 1 or not isinstance(values, list):
-                raise ValueError("choices or returns that are none")
+            if not isinstance(values, list):
+                raise ValueError("returns that are none")
             returns = np.array(values, np.float64)
             if returns.ndim != 1 or not len(returns) or not np.isfinite(returns).all():
                 raise ValueError("returns that are none")
@@ -132,7 +160,7 @@ class Ledger:
             until = tree.get("until", "")
             if until and pd.Timestamp(until).tz is None:
                 raise ValueError("a time without its zone")
-            return Trial(kind, name, run, tuple(symbols), DailyReturns(days, returns), choices, until)
+            return Trial(kind, name, run, tuple(symbols), DailyReturns(days, returns), made, until)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"{self.path}:{number}",
@@ -142,6 +170,11 @@ class Ledger:
             ) from error
 
 
+def _made(tree: Any) -> Made:
+    """The counts of a line; one number, as older lines have it, tells the kinds not apart."""
+    return Made(**tree) if isinstance(tree, dict) else Made(trainings=tree, thresholds=0)
+
+
 def _tree(trial: Trial) -> dict[str, Any]:
     return {
         "kind": trial.kind,
@@ -149,7 +182,7 @@ def _tree(trial: Trial) -> dict[str, Any]:
         "run": trial.run,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "symbols": list(trial.symbols),
-        "choices": trial.choices,
+        "choices": asdict(trial.made),
         **({"until": trial.until} if trial.until else {}),
         "first_day": trial.returns.days[0].date().isoformat(),
         "returns": _rounded(trial.returns.values),

@@ -1,17 +1,20 @@
 """What a trained network says on validation and test, calibrated, and the trades it takes there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from deepstack.artifact.model import class_probabilities
+from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.baselines import Predictions
 from deepstack.evaluation.calibrate import calibrated
-from deepstack.evaluation.question import strength, trades_for
+from deepstack.evaluation.question import risk_share_of, strength, trades_for
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.threshold import choose_threshold
+from deepstack.evaluation.trading import trade
 from deepstack.models.heads import head_of
 from deepstack.pipeline.samples import Slices, part
 from deepstack.training.fit import FitResult
@@ -59,3 +62,18 @@ def taken(config: RunConfig, parts: Slices, said: Predictions) -> Iterator[Taken
         worth = known["net_r"].to_numpy(np.float64)
         threshold = choose_threshold(strength(said.validation[:, k]), worth, config.evaluation.min_coverage)
         yield Taken(output, asked, threshold.take(strength(said.test[:, k])))
+
+
+def daily_of(trades: Sequence[Taken], config: RunConfig, market: Market) -> dict[str, DailyReturns]:
+    """Output → daily returns of an account that takes the trades.
+
+    Args:
+        trades: of every output.
+        config: of the risk a trade.
+        market: the candles the trades were labelled on.
+    """
+    found = {}
+    for one in trades:
+        risk = risk_share_of(one.trades, config.evaluation, config.labels)
+        found[one.output] = trade(one.trades, one.chosen, market, risk)[1]
+    return found

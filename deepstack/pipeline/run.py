@@ -87,7 +87,8 @@ def run(
 
     report = {"run": workspace.run, "data": source.facts, **facts_of(config, parts, model, layers, fitted)}
     ledger, symbols = Ledger(out / LEDGER), source.facts["symbols"]
-    report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config)
+    company = fitted.facts.get("ensemble", {}).get("company")
+    report |= tried(ledger, judged.returns, run=workspace.run, symbols=symbols, config=config, combined=company)
     report |= {"timing_s": watch.report(), **judged.report, **fitted.facts}
     report["verdict"] += f"\n{deflated_sentence(report['deflated'])}"
     figures = judged.figures

@@ -112,6 +112,7 @@ class Slices:
         gap_windows: samples left out because a gap, or the end of the data, came before their outcome.
         across_gaps: bars whose window would cross a gap; no sample is taken there.
         tabular: float32 [samples, features], scaled: what the baselines see where the model sees raw candles.
+        interval: length of a bar.
     """
 
     labels: Labels
@@ -129,6 +130,7 @@ class Slices:
     gap_windows: int
     across_gaps: int
     tabular: np.ndarray | None
+    interval: pd.Timedelta
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -184,7 +186,7 @@ def slices(found: Found, interval: pd.Timedelta, config: RunConfig, split: Split
     tabular = None
     if found.tabular is not None:
         tabular = selected(found.tabular, labels.codes, split.train, config.features, config.seed)[0]
-    return Slices(labels, split, names, scalers, inputs, y, weight, priors, examples, *facts, tabular)
+    return Slices(labels, split, names, scalers, inputs, y, weight, priors, examples, *facts, tabular, interval)
 
 
 def _select(seen: Seen, codes: np.ndarray, train: np.ndarray, config: RunConfig) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from deepstack.models.options import read_options
 from deepstack.pipeline.samples import Slices, part
 from deepstack.pipeline.train_network import Weights, builder, train_network
 from deepstack.progress import Progress, no_progress
+from deepstack.samples.split import require_every_class
 from deepstack.samples.windows import Windows
 from deepstack.training.fit import FitResult
 
@@ -45,6 +46,8 @@ FACTS = (
 """Of a member's training, kept beside its weights."""
 NOWHERE = -1e4
 """Logit of a share of exactly 0."""
+STOPPING_SHARE = 0.15
+"""Of the training samples, the latest, that end a member's training."""
 GEOMETRIC_RATE = 0.5
 """Peak rate of the short cycles as a share of the training's."""
 
@@ -61,6 +64,9 @@ def train_members(
     config: RunConfig, parts: Slices, folder: Path, *, resume: bool = False, progress: Progress = no_progress
 ) -> FitResult:
     """Train the members, drop who only hurts, and settle how the others are combined.
+
+    Members are fitted and stopped inside the training slice, so that what they say on validation is out of fold for
+    whatever learns from it.
 
     Args:
         config: of an ensemble.
@@ -81,9 +87,10 @@ def train_members(
     network = builder(config, parts)()
     results: list[FitResult] = []
     weights: dict[str, Weights] = {}
+    fitting = _stopped_inside(config, parts)
     for model in options.models:
         names = [name for name, kind in options.members if kind == model]
-        weights |= _copies(config, options, model, names, parts, folder / FOLDER, results, resume, progress)
+        weights |= _copies(config, options, model, names, fitting, folder / FOLDER, results, resume, progress)
     for name, values in weights.items():
         network.get_layer(name).set_weights(list(values))
     given = np.stack([_answers(network.get_layer(name), model, head, parts) for name, model in options.members])
@@ -95,11 +102,23 @@ def train_members(
         settled.append(settle(*asked))
         validation.append(out_of_fold(*asked))
         dropped = [options.members[member][0] for member in settled[-1].pruned.dropped]
-        company[output] = {"dropped": dropped, "diversity": diversity(given[:, :, k], codes[:, k])}
+        company[output] = {
+            "trainings": len(options.members),
+            "dropped": dropped,
+            "diversity": diversity(given[:, :, k], codes[:, k]),
+        }
     _settle(network.get_layer(COMBINE), settled, head, priors)
     members = [name for name, _ in options.members]
     facts = {"ensemble": {"method": options.ensemble_method, "members": members, "rule": RULE, "company": company}}
     return _joined(results, network, np.stack(validation, axis=1), facts)
+
+
+def _stopped_inside(config: RunConfig, parts: Slices) -> Slices:
+    """The training slice alone, divided into what members are fitted on and what stops them."""
+    embargo = config.split.embargo_bars * parts.interval
+    inside = parts.split.stopped_inside(parts.labels.samples, STOPPING_SHARE, embargo)
+    require_every_class(inside, parts.labels.codes, parts.labels.classes)
+    return replace(parts, split=inside)
 
 
 def _copies(

@@ -6,7 +6,7 @@ from typing import Any
 from deepstack.artifact.atomic import disk_errors
 from deepstack.config.run import RunConfig
 from deepstack.evaluation.deflation import deflation
-from deepstack.evaluation.ledger import Ledger, Trial
+from deepstack.evaluation.ledger import Ledger, Made, Trial
 from deepstack.evaluation.returns import DailyReturns
 
 Returns = Mapping[str, Mapping[str, DailyReturns]]
@@ -14,7 +14,13 @@ Returns = Mapping[str, Mapping[str, DailyReturns]]
 
 
 def tried(
-    ledger: Ledger, returns: Returns, *, run: str, symbols: Sequence[str], config: RunConfig, kind: str = "training"
+    ledger: Ledger,
+    returns: Returns,
+    *,
+    run: str,
+    symbols: Sequence[str],
+    config: RunConfig,
+    combined: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Count every model of a run as a trial, and deflate the network's Sharpe ratio by all of the ledger.
 
@@ -24,7 +30,8 @@ def tried(
         run: its name.
         symbols: what was traded.
         config: the network's name, resamples and seed.
-        kind: of the trial the network is.
+        combined: of an ensemble, output → what was settled: `dropped` members and, where they were trained for it,
+            their `trainings`. A model whose name begins with "ensemble" is then one too.
 
     Returns:
         The keys `trials` and `deflated` of report.json.
@@ -35,9 +42,11 @@ def tried(
     found = []
     for output, models in returns.items():
         for model, daily in models.items():
-            own = model == "network"
-            name = f"{config.model.name if own else model}{'' if output == 'won' else f' {output}'}"
-            found.append(Trial(kind if own else "baseline", name, run, tuple(symbols), daily))
+            name = config.model.name if model == "network" else model
+            kind, made = _kind_and_made(model, name, None if combined is None else combined[output])
+            found.append(
+                Trial(kind, f"{name}{'' if output == 'won' else f' {output}'}", run, tuple(symbols), daily, made)
+            )
     with disk_errors(ledger.path):
         ledger.append(found)
     known = ledger.trials()
@@ -51,3 +60,11 @@ def tried(
         "trials": trials,
         "deflated": one if list(deflated) == ["won"] else {f"h{name}": block for name, block in deflated.items()},
     }
+
+
+def _kind_and_made(model: str, name: str, settled: Mapping[str, Any] | None) -> tuple[str, Made]:
+    if settled is not None and name.startswith("ensemble"):
+        return "ensemble", Made(settled.get("trainings", 0), 1, 1 + len(settled["dropped"]))
+    if model == "network":
+        return "training", Made()
+    return "baseline", Made(trainings=int(model != "take_all"))

@@ -1,7 +1,7 @@
 """Dividing samples in time: the same calendar for all symbols, purged by label interval, with an embargo."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,29 @@ class Split:
     test_cut: pd.Timestamp
     purged: int
     embargoed: int
+
+    def stopped_inside(self, samples: pd.DataFrame, share: float, embargo: pd.Timedelta) -> "Split":
+        """The training slice alone, its latest share in the place of validation.
+
+        What is fitted so has not met the validation slice, not even to stop by it.
+
+        Args:
+            samples: that were split.
+            share: of the training samples, by number.
+            embargo: time left empty between the two.
+        """
+        decided, ended = (_ms(samples[name])[self.train] for name in ("decision_time", "end_time"))
+        cut = int(np.quantile(decided, 1.0 - share, method="higher"))
+        late = decided >= cut
+        met, near = ended >= cut, ended >= cut - embargo // pd.Timedelta(1, "ms")
+        return replace(
+            self,
+            train=self.train[~late & ~near],
+            validation=self.train[late],
+            validation_cut=pd.Timestamp(cut, unit="ms", tz="UTC"),
+            purged=int((met & ~late).sum()),
+            embargoed=int((near & ~met & ~late).sum()),
+        )
 
 
 class Cuts(NamedTuple):

@@ -14,7 +14,7 @@ from deepstack.config.folds import FoldsConfig
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
 from deepstack.evaluation.deflation import deflation
-from deepstack.evaluation.ledger import LEDGER, Ledger, Trial
+from deepstack.evaluation.ledger import LEDGER, Ledger, Made, Trial
 from deepstack.evaluation.overfitting import backtest_overfitting, superiority
 from deepstack.evaluation.question import ranking
 from deepstack.evaluation.significance import Statistic, difference
@@ -29,7 +29,7 @@ from deepstack.studies.board import SCORES, TRADED, Fit, Standing, Tested, stand
 from deepstack.studies.fits import Job, fit_job
 from deepstack.studies.members import unused_labels
 from deepstack.studies.page import write_board
-from deepstack.studies.same_samples import ENSEMBLES, Common, common
+from deepstack.studies.same_samples import ENSEMBLES, NOT_COMBINED, Common, common
 
 
 def leaderboard(
@@ -107,7 +107,7 @@ def _judge(
         standings[name] = standing(name, fits, tested)
     progress("judge", len(names), len(names), "done")
     kinds = _kinds(jobs, names)
-    known = _tried(standings, kinds, out, tuple(source.market))
+    known = _tried(standings, kinds, fits, out, tuple(source.market))
     best = _best_baseline(standings, kinds)
     facts = _facts(answers)
     board: list[dict[str, Any]] = [
@@ -135,14 +135,20 @@ def _judge(
     }
 
 
-def _tried(standings: dict[str, Standing], kinds: dict[str, str], out: Path, symbols: tuple[str, ...]) -> list[Trial]:
+def _tried(
+    standings: dict[str, Standing], kinds: dict[str, str], fits: dict[Fit, Common], out: Path, symbols: tuple[str, ...]
+) -> list[Trial]:
     """Every strategy goes into the ledger beside the study; all that is in it."""
     ledger = Ledger(out.parent / LEDGER)
-    found = [
-        Trial("training" if kinds[name] == "network" else kinds[name], f"{name} {output}", out.name, symbols, returns)
-        for name, one in standings.items()
-        for output, returns in one.returns.items()
-    ]
+    found = []
+    for name, one in standings.items():
+        for number, (output, returns) in enumerate(one.returns.items()):
+            if kinds[name] == "ensemble":
+                made = Made(0, len(fits), sum(1 + len(fit.dropped[number]) for fit in fits.values()))
+            else:
+                made = Made(0 if name in NOT_COMBINED else len(fits), len(fits))
+            kind = "training" if kinds[name] == "network" else kinds[name]
+            found.append(Trial(kind, f"{name} {output}", out.name, symbols, returns, made))
     with disk_errors(ledger.path):
         ledger.append(found)
     return ledger.trials()

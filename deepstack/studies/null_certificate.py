@@ -18,11 +18,12 @@ from deepstack.candles.mirror import mirrored
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError, DataError
 from deepstack.evaluation.certificate import CERTIFICATE, WORLDS, Score, World, certificate, draw
+from deepstack.evaluation.ledger import LEDGER, Ledger, Trial
 from deepstack.evaluation.moves import mean_class_auc
 from deepstack.evaluation.report import json_ready, png
 from deepstack.labels.labelled import Labels
 from deepstack.models import catalogue
-from deepstack.pipeline.answered import answered, taken
+from deepstack.pipeline.answered import answered, daily_of, taken
 from deepstack.pipeline.market import Source, load_source
 from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.train import check, train
@@ -48,7 +49,8 @@ def null_certificate(
 
     In `mirrored` worlds the candles have no direction (see `deepstack.candles.mirror`); in `shifted` ones the labels
     are those of another time. Features, labels, split, selection, scaling, training and threshold are all made anew.
-    What is done is kept in `<out>/scores.jsonl` and not done again. Writes `certificate.json` and `certificate.png`.
+    What is done is kept in `<out>/scores.jsonl` and not done again; the real run is counted in the ledger beside `out`.
+    Writes `certificate.json` and `certificate.png`.
 
     Args:
         config: the experiment.
@@ -118,6 +120,14 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
     score = Score(
         world, number, auc, float(np.mean(gross)), float(np.mean([one.chosen.sum() for one in trades])), seconds
     )
+    if world == "real":  # a training, a threshold and a look at the test slice as any other
+        symbols = tuple(source.market)
+        Ledger(out.parent / LEDGER).append(
+            [
+                Trial("training", f"{config.model.name} {output}", out.name, symbols, daily)
+                for output, daily in daily_of(trades, config, market).items()
+            ]
+        )
     _append(out, score)
     return score
 

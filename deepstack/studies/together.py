@@ -73,7 +73,7 @@ def ensemble(
     named = config.model_copy(update={"model": config.model.model_copy(update={"name": f"ensemble_{method}"})})
     subject = f"ensemble by {method.replace('_', ' ')}"
     ledger, symbols = Ledger(out.parent / LEDGER), list(market)
-    counted = tried(ledger, judged.returns, run=out.name, symbols=symbols, config=named, kind="ensemble")
+    counted = tried(ledger, judged.returns, run=out.name, symbols=symbols, config=named, combined=company)
     report = {
         "run": out.name,
         "ensemble": {

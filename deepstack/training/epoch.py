@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from deepstack.config.training import TrainingConfig
 from deepstack.errors import DeepstackError
 from deepstack.training.prepare import Prepared
 from deepstack.training.state import HistoryRow, RunState
@@ -44,10 +45,12 @@ def train_epoch(
     batches: Iterator[Batch],
     listeners: keras.callbacks.CallbackList,
     clock: Clock,
-    checkpoint_every_steps: int,
+    config: TrainingConfig,
     save: Callable[[], None],
 ) -> None:
     """Take the steps that are left of the running epoch, saving on the way; its end is saved after validation.
+
+    Where the time for training runs out in it, that is its end.
 
     Raises:
         DivergedError: the objective is NaN or infinite.
@@ -62,20 +65,24 @@ def train_epoch(
         state.add_step(loss_sum, weight_sum, seconds)
         clock.count_step(seconds)
         listeners.on_train_batch_end(step, {"loss": state.loss})
-        if state.step % checkpoint_every_steps == 0 and step + 1 < steps:
+        if config.minutes is not None and state.trained_s >= 60.0 * config.minutes:
+            state.stopped = True
+            return
+        if state.step % config.checkpoint_every_steps == 0 and step + 1 < steps:
             save()
 
 
 def history_row(run: Prepared, state: RunState, val_loss: float, val_auc: float) -> HistoryRow:
     """The row of the epoch that has just been trained and validated; its speed includes compilation in epoch 1."""
+    steps = state.step - len(state.history) * run.plan.steps_per_epoch
     return {
-        "epoch": state.step // run.plan.steps_per_epoch,
+        "epoch": len(state.history) + 1,
         "loss": state.loss,
         "val_loss": val_loss,
         "val_auc": val_auc,
         "lr": run.learning_rate,
         "seconds": state.seconds,
-        "samples_per_s": run.plan.steps_per_epoch * run.plan.samples_per_step / state.seconds,
+        "samples_per_s": steps * run.plan.samples_per_step / state.seconds,
     }
 
 

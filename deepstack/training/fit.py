@@ -23,7 +23,14 @@ from deepstack.training.prepare import prepare
 from deepstack.training.resume import assign, begin, model_values, model_variables, run_identity, snapshot
 from deepstack.training.schedules import set_plateau
 from deepstack.training.state import HistoryRow
-from deepstack.training.strategy import check_agreement, distributed, is_chief, lost_worker_reported, make_strategy
+from deepstack.training.strategy import (
+    check_agreement,
+    distributed,
+    is_chief,
+    lost_worker_reported,
+    make_strategy,
+    require_one_clock,
+)
 from deepstack.training.validation import VALIDATION_SHARE, validate
 from deepstack.training.warm import Slot
 
@@ -45,7 +52,7 @@ class FitResult:
         first_step_s: seconds from the call to the end of the first step: build, trace, compile and step.
         train_s: seconds of the whole call.
         samples_per_s: training samples a second in the steps after the first, without validation; 0 if there were none.
-        stopped_early: validation loss or a callback ended training before the last epoch.
+        stopped_early: validation loss, a callback or the time ended training before the last step.
         validation: probabilities on the validation slice where the model's own were learned there: out of fold.
         facts: what else the report says of the training.
     """
@@ -111,6 +118,7 @@ def fit(
     """
     clock = Clock()
     precision, strategy = resolve_precision(config.precision), make_strategy(config.strategy)
+    require_one_clock(strategy, config.minutes)
     chief, checkpoints = is_chief(strategy), folder / "checkpoints"
     keras.utils.set_random_seed(seed)
     with lost_worker_reported(strategy), dtype_policy(precision), strategy.scope():
@@ -136,7 +144,7 @@ def fit(
             listeners.on_epoch_begin(epoch)
             if before_epoch is not None and state.step % run.plan.steps_per_epoch == 0:
                 before_epoch(run.model, epoch)
-            train_epoch(run, state, batches, listeners, clock, config.checkpoint_every_steps, save)
+            train_epoch(run, state, batches, listeners, clock, config, save)
             val_loss, val_auc = validate(run.predict_step, checks, validation, objective)
             check_finite(val_loss, f"validation after epoch {epoch + 1}")
             row = history_row(run, state, val_loss, val_auc)
@@ -165,5 +173,5 @@ def fit(
         first_step_s=clock.first_step_s,
         train_s=clock.elapsed_s,
         samples_per_s=clock.later_steps * run.plan.samples_per_step / clock.later_s if clock.later_steps else 0.0,
-        stopped_early=state.stopped and len(state.history) < config.epochs,
+        stopped_early=state.step < run.last_step,
     )

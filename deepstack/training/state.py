@@ -45,6 +45,11 @@ class RunState:
         self.weight_sum += weight_sum
 
     @property
+    def trained_s(self) -> float:
+        """Time spent in steps since the beginning of training."""
+        return sum(row["seconds"] for row in self.history) + self.seconds
+
+    @property
     def loss(self) -> float:
         """Weighted mean of the loss over the running epoch so far, without the model's own losses."""
         return self.loss_sum / self.weight_sum if self.weight_sum else 0.0

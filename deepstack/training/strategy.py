@@ -55,6 +55,21 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         ) from error
 
 
+def require_one_clock(strategy: tf.distribute.Strategy, minutes: float | None) -> None:
+    """Refuse to end training by time where processes whose clocks differ must end it at one step.
+
+    Raises:
+        ConfigError: a limit for several workers.
+    """
+    if minutes is not None and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise ConfigError(
+            "training.minutes",
+            expected="no limit with several workers, whose clocks differ",
+            received=f"{minutes:g}",
+            remedy="training.epochs",
+        )
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes the files of the run."""
     resolver = strategy.cluster_resolver

@@ -19,11 +19,10 @@ from deepstack.candles.market import closes
 from deepstack.config.run import RunConfig
 from deepstack.errors import DataError, DeepstackError
 from deepstack.evaluation.moves import mean_class_auc
-from deepstack.evaluation.question import risk_share_of, scores
+from deepstack.evaluation.question import scores
 from deepstack.evaluation.returns import DailyReturns
-from deepstack.evaluation.trading import trade
 from deepstack.models import catalogue
-from deepstack.pipeline.answered import Taken, answered, taken
+from deepstack.pipeline.answered import Taken, answered, daily_of, taken
 from deepstack.pipeline.market import Source
 from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.pipeline.train import check, train
@@ -118,7 +117,7 @@ class Examiner:
             said = answered(config, parts, fitted)
             trades = list(taken(config, parts, said))
             found.append(_score(config, parts, said.test, trades))
-            days.append(_returns(config, parts, trades, self.source))
+            days.append(daily_of(trades, config, self.source.market))
             if self.keeps_weights:
                 self._keep(outcome.trial, number, fitted.model.get_weights())
             hopeless = number + 1 < len(folds) and report(number, float(np.mean(found)))
@@ -233,14 +232,6 @@ def _score(config: RunConfig, parts: Slices, test: np.ndarray, trades: Sequence[
         case "expectancy_r":
             worth = [one.trades["net_r"].to_numpy()[one.chosen] for one in trades]
             return float(np.mean([each.mean() if len(each) else 0.0 for each in worth]))
-
-
-def _returns(config: RunConfig, parts: Slices, trades: Sequence[Taken], source: Source) -> dict[str, DailyReturns]:
-    found = {}
-    for one in trades:
-        risk = risk_share_of(one.trades, config.evaluation, config.labels)
-        found[one.output] = trade(one.trades, one.chosen, source.market, risk)[1]
-    return found
 
 
 def _joined(folds: Sequence[dict[str, DailyReturns]]) -> dict[str, DailyReturns]:

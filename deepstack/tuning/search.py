@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import pandas as pd
+
 from deepstack.artifact.alone import alone
 from deepstack.artifact.atomic import disk_errors
 from deepstack.errors import DeepstackError
-from deepstack.evaluation.ledger import LEDGER, Ledger, Trial
+from deepstack.evaluation.ledger import LEDGER, Ledger, Made, Trial
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.pipeline.market import Source, load_source
 from deepstack.progress import Progress, no_progress
 from deepstack.tuning.outcome import Outcome, read_outcomes, write_outcome
@@ -183,14 +187,23 @@ class _Watch:
 
     def _count(self, outcome: Outcome) -> None:
         """Into the ledger, as tried for all the time the candles cover: the winner is chosen among all."""
-        until = self.source.facts["last"]
-        name, symbols = self.study.config.model.name, tuple(self.source.market)
+        until, symbols = self.source.facts["last"], tuple(self.source.market)
+        made = Made(max(1, len(outcome.folds)), len(outcome.folds))
         self.ledger.append(
             [
-                Trial("tuning", f"{name} {outcome.trial} {output}", self.study.folder.name, symbols, daily, until=until)
-                for output, daily in outcome.daily().items()
+                Trial("tuning", self._name(outcome, output), self.study.folder.name, symbols, daily, made, until)
+                for output, daily in (outcome.daily() or self._nothing()).items()
             ]
         )
+
+    def _name(self, outcome: Outcome, output: str) -> str:
+        search = f" of {self.study.folder.name}" if outcome.state == "failed" else ""
+        return f"{self.study.config.model.name} {outcome.trial} {output}{search}"
+
+    def _nothing(self) -> dict[str, DailyReturns]:
+        """What a failed trial earned: no strategy came of it, but it was tried."""
+        first = pd.Timestamp(self.source.facts["first"]).normalize()
+        return {"failed": DailyReturns(pd.date_range(first, periods=1, freq="D"), np.zeros(1))}
 
 
 def best_of(outcomes: Sequence[Outcome], study: Study) -> Outcome | None:

@@ -10,7 +10,7 @@ from deepstack.audit.mutations import CHAIN_LEAKS, MUTATIONS, SUBJECTS, VICTIM, 
 from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
 
-ROWS = 120
+ROWS = 60
 
 
 def test_there_are_enough_and_each_has_a_name() -> None:

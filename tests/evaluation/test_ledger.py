@@ -10,7 +10,7 @@ import pytest
 
 from deepstack.errors import DataError
 from deepstack.evaluation.deflation import deflation
-from deepstack.evaluation.ledger import Ledger, Trial
+from deepstack.evaluation.ledger import Ledger, Made, Trial
 from deepstack.evaluation.returns import DailyReturns
 
 
@@ -79,7 +79,7 @@ LINE = {
     "name": "b",
     "run": "c",
     "symbols": ["X"],
-    "choices": 1,
+    "choices": {"trainings": 1, "thresholds": 1},
     "first_day": "2024-01-01",
     "returns": [0.1],
 }
@@ -87,6 +87,9 @@ BROKEN = (
     {"returns": []},
     {"returns": [[0.1]]},
     {"choices": -5},
+    {"choices": {"trainings": -1}},
+    {"choices": {"trainings": 1.5}},
+    {"choices": {"guesses": 1}},
     {"choices": float("inf")},
     {"symbols": "BTC"},
     {"first_day": 3},
@@ -113,6 +116,16 @@ def test_trials_count_on_the_same_symbols_in_overlapping_time(tmp_path: Path) ->
     ]
     found = deflation(tried[0].returns, tried, ["BTC"], 50, 0)
     assert (found["trials"], found["choices"]) == (3, 6)
+
+
+def test_choices_are_counted_by_kind_and_read_back(tmp_path: Path) -> None:
+    assert [Made().choices, Made(0, 0).choices, Made(6, 6, 4).choices] == [2, 1, 16]
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.append([trial(1, made=Made(3, 3, 2)), trial(2)])
+    with ledger.path.open("a") as file:
+        file.write(json.dumps(LINE | {"choices": 5, "symbols": ["BTC"]}) + "\n")  # as older lines have it
+    assert [one.made for one in ledger.trials()] == [Made(3, 3, 2), Made(), Made(5, 0)]
+    assert deflation(trial(1).returns, ledger.trials(), ["BTC"], 50, 0)["choices"] == 15
 
 
 def test_more_trials_leave_less_of_a_sharpe_ratio() -> None:

@@ -103,6 +103,21 @@ def test_the_network_says_what_its_members_say_combined(
     assert fitted.validation is not None and fitted.validation.shape == found.shape
 
 
+def test_members_have_not_met_validation_even_to_stop_by_it(config: RunConfig, parts: Slices, tmp_path: Path) -> None:
+    with mock.patch.object(module, "train_network", wraps=module.train_network) as spy:
+        train_members(with_method(config, "stacking"), parts, tmp_path)
+    assert spy.call_count == 3
+    decided, ended = (parts.labels.samples[name].to_numpy() for name in ("decision_time", "end_time"))
+    for call in spy.call_args_list:
+        inside = call.args[1].split
+        assert set(inside.train) | set(inside.validation) <= set(parts.split.train)
+        assert len(inside.validation) == pytest.approx(0.15 * len(parts.split.train), rel=0.05)
+        embargo = config.split.embargo_bars * parts.interval
+        assert ended[inside.train].max() < decided[inside.validation].min() - embargo
+        left_out = len(parts.split.train) - len(inside.train) - len(inside.validation)
+        assert left_out == inside.purged + inside.embargoed > 0
+
+
 def test_an_artifact_holds_the_whole_ensemble(config: RunConfig, path: Path) -> None:
     folder = run(config, out=path.parent / "artifacts")
     assert folder is not None

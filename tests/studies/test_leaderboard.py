@@ -13,7 +13,7 @@ from deepstack.config.folds import FoldsConfig
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError, ConfigError
-from deepstack.evaluation.ledger import Ledger
+from deepstack.evaluation.ledger import Ledger, Made
 from deepstack.studies import fits as fits_module
 from deepstack.studies.leaderboard import leaderboard
 from deepstack.studies.page import markdown_lines, summary_lines
@@ -78,6 +78,10 @@ def test_every_strategy_is_counted_once(place: Path, found: dict[str, Any]) -> N
     assert found["trials"] == len(trials)
     kinds = {trial.kind for trial in trials}
     assert kinds == {"training", "ensemble", "baseline"}
+    made = {trial.name.split()[0]: trial.made for trial in trials}
+    dropped = sum(len(fit["dropped_from_ensembles"][0]) for fit in found["samples"]["fits"])
+    assert made["layers"] == made["logistic"] == Made(4, 4)  # two folds, two seeds
+    assert made["take_all"] == Made(0, 4) and made["ensemble_voting"] == Made(0, 4, 4 + dropped)
 
 
 def test_the_page_the_table_and_the_plot_stand(place: Path, found: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import DataError
 from deepstack.evaluation.certificate import Score, certificate, read_certificate, sentences
+from deepstack.evaluation.ledger import LEDGER, Ledger
 from deepstack.labels.labelled import label
 from deepstack.pipeline.run import run
 from deepstack.studies import null_certificate as module
@@ -46,6 +47,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(config: RunConfig, place: Path) -> dict[str, Any]:
     return null_certificate(config, place, reruns=2)
+
+
+def test_the_real_run_is_counted_as_any_other(place: Path, report: dict[str, Any]) -> None:
+    (trial,) = Ledger(place.parent / LEDGER).trials()
+    assert (trial.kind, trial.run, trial.symbols) == ("training", place.name, ("SYN01", "SYN02"))
+    assert len(trial.returns.values) > 10
 
 
 def test_every_world_is_rerun_and_the_certificate_stands(report: dict[str, Any], place: Path) -> None:

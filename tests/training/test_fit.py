@@ -1,10 +1,12 @@
 """The whole training: it learns, keeps the best epoch, feeds callbacks, and stops where it must."""
 
 import csv
+from unittest import mock
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deepstack.config.samples import AugmentConfig
 from deepstack.config.training import TrainingConfig
@@ -17,6 +19,7 @@ from deepstack.training.epoch import DivergedError
 from deepstack.training.fit import fit
 from deepstack.training.objective import objective_of
 from deepstack.training.resume import model_values
+from deepstack.training.strategy import require_one_clock
 
 
 def make_samples(rows=600, noise=0.2):
@@ -52,6 +55,23 @@ def test_it_learns_and_says_how(tmp_path):
     with (tmp_path / "training.csv").open() as file:
         written = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     assert written == result.history
+
+
+def test_it_ends_when_its_time_is_up_and_a_resumed_run_has_no_more(tmp_path):
+    result = train(tmp_path, epochs=3, minutes=1e-9)
+    assert (result.steps, result.epochs, result.stopped_early) == (1, 1, True)
+    assert result.history[0]["epoch"] == 1 and result.history[0]["samples_per_s"] > 0
+    again = train(tmp_path, epochs=3, minutes=1e-9, resume=True)
+    assert again.steps == 1
+    whole = train(tmp_path / "whole", epochs=1, minutes=60.0)
+    assert (whole.steps, whole.stopped_early) == (6, False)
+
+
+def test_workers_whose_clocks_differ_are_given_no_time():
+    several = mock.create_autospec(tf.distribute.MultiWorkerMirroredStrategy, instance=True)
+    require_one_clock(several, None)
+    with pytest.raises(ConfigError, match=r"training\.minutes"):
+        require_one_clock(several, 1.0)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):

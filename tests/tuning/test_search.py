@@ -15,7 +15,7 @@ import pytest
 from deepstack.config.read import dump_config, read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError, ConfigError, DeepstackError
-from deepstack.evaluation.ledger import LEDGER, Ledger
+from deepstack.evaluation.ledger import LEDGER, Ledger, Made
 from deepstack.tuning.outcome import Outcome, read_outcomes
 from deepstack.tuning.search import Hands, best_of, front_of, search
 from deepstack.tuning.study import Study
@@ -66,6 +66,8 @@ def test_failing_trials_are_recorded_and_the_search_ends_when_all_fail(config: R
     with pytest.raises(DeepstackError, match=r"10 in a row.*batch"):
         search(Study(wild, tmp_path / "s", "random", 12), Hands(ledger=tmp_path))
     assert {one.state for one in read_outcomes(tmp_path / "s" / "trials")} == {"failed"}
+    tried = Ledger(tmp_path / LEDGER).trials()
+    assert len(tried) == 10 and {trial.made for trial in tried} == {Made(1, 0)}
 
 
 @pytest.mark.slow
