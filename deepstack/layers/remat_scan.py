@@ -1,6 +1,5 @@
 """The depth engine: one Keras block repeated `depth` times with stacked weights, in one loop that rematerialises."""
 
-import random
 from copy import deepcopy
 from typing import Any
 
@@ -9,6 +8,7 @@ import tensorflow as tf
 
 from deepstack.layers._block_trace import BlockTrace, Tensors
 from deepstack.layers._stacked import stacked_initializer, stacked_regularizer, stacked_seed_states
+from deepstack.layers.default_seeds import default_seeds
 
 
 class _Untracked:
@@ -70,8 +70,7 @@ class RematScan(keras.layers.Layer):
         self._template = _Untracked(template)
         self.block_shape = tuple(input_shape)
         self._traces = _Untracked({})
-        # Python's generator is what Keras draws default seeds from, so keras.utils.set_random_seed rules here too.
-        seeds = iter([random.randrange(2**31) for _ in template.variables])
+        seeds = iter(default_seeds(len(template.variables)))
         seed_states = {id(g.state) for layer in template._flatten_layers() for g in layer._seed_generators}
         self._weight_stacks: list[keras.Variable] = []
         self._state_stacks: list[keras.Variable] = []

@@ -12,6 +12,7 @@ from deepstack.artifact.load import Artifact
 from deepstack.artifact.model import load_network
 from deepstack.errors import ConfigError
 from deepstack.layers.counter_dropout import CounterDropout
+from deepstack.layers.default_seeds import own_seeds
 
 
 def epistemic(
@@ -38,8 +39,8 @@ def epistemic(
 
     Source: Gal & Ghahramani 2016, Dropout as a Bayesian approximation.
     """
-    keras.utils.set_random_seed(artifact.config.seed)
-    network = load_network(artifact)
+    with own_seeds(artifact.config.seed):
+        network = load_network(artifact)
     _require_dropout(network, passes)
     for layer in every_layer(network):
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -51,7 +51,10 @@ def _limited(threads: int, function: Callable[..., Any], *job: Any) -> Any:
     """The job with its share of the cores; a worker's TensorFlow takes its settings before its first operation."""
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
-    return function(*job)
+    # A job that handed parts of itself to the cluster would let another one into its process, and Keras' seeds are the
+    # process's.
+    with joblib.parallel_config("threading"):
+        return function(*job)
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def _register_ray() -> None:
     try:
         from ray.util.joblib import register_ray
     except ImportError as error:
-        raise _missing("ray", "pip install ray") from error
+        raise _missing("ray", "pip install 'deepstack[ray]'") from error
     register_ray()
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from deepstack.config.training import TrainingConfig
+from deepstack.layers.default_seeds import own_seeds
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.augment import Augment
 from deepstack.samples.batches import Samples, training_batches, validation_batches
@@ -120,8 +121,7 @@ def fit(
     precision, strategy = resolve_precision(config.precision), make_strategy(config.strategy)
     require_one_clock(strategy, config.minutes)
     chief, checkpoints = is_chief(strategy), folder / "checkpoints"
-    keras.utils.set_random_seed(seed)
-    with lost_worker_reported(strategy), dtype_policy(precision), strategy.scope():
+    with own_seeds(seed), lost_worker_reported(strategy), dtype_policy(precision), strategy.scope():
         run = prepare(build, config, objective.loss, strategy, precision, len(train), seed, bytes_per_sample, xla, warm)
         identity = run_identity(run, config, seed, train, validation)
         state, best = begin(checkpoints, run, config, identity, resume=resume, clear=chief)

@@ -21,6 +21,7 @@ from deepstack.errors import DataError, DeepstackError
 from deepstack.evaluation.moves import mean_class_auc
 from deepstack.evaluation.question import scores
 from deepstack.evaluation.returns import DailyReturns
+from deepstack.layers.default_seeds import own_seeds
 from deepstack.models import catalogue
 from deepstack.pipeline.answered import Taken, answered, daily_of, taken
 from deepstack.pipeline.market import Source
@@ -166,8 +167,8 @@ class Examiner:
 
     def _fresh(self, config: RunConfig, parts: Slices) -> keras.Model:
         """The network before any training, built once a trial: that of a deep one takes seconds."""
-        keras.utils.set_random_seed(config.seed)
-        return builder(config, parts)()
+        with own_seeds(config.seed):
+            return builder(config, parts)()
 
     def _kept(self, trial: str, fold: int) -> list[np.ndarray] | None:
         if not self._place(trial, fold).exists():

@@ -1,8 +1,10 @@
-"""Every trading figure against QuantStats on the same account."""
+"""Every trading figure against a public package on the same account."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from backtesting import Backtest, Strategy
+from backtesting.lib import compute_stats
 from quantstats import stats
 
 from deepstack.candles.market import Market
@@ -40,20 +42,41 @@ def test_figures_of_single_trades(name: str, trades: pd.DataFrame, taken: np.nda
     assert ours == pytest.approx(theirs, rel=1e-9)
 
 
-def test_exposure(returns: pd.Series, trades: pd.DataFrame, taken: np.ndarray, market: Market) -> None:
-    few = taken & (np.arange(len(trades)) % 10 == 1)
-    marks = mark_trades(trades, market)
-    curve = equity_curve(marks, few, 0.01)
-    theirs = stats.exposure(pd.Series(np.diff(curve.value) / curve.value[:-1]), prepare_returns=False)
-    assert theirs - 0.01 <= activity(marks, trades, few, 0.01)["exposure"] <= theirs  # they round up to a percent
+class Idle(Strategy):
+    """Trades nothing: the trades are given to the statistics afterwards."""
+
+    def init(self) -> None: ...
+
+    def next(self) -> None: ...
 
 
-def test_turnover_is_what_was_bought_and_sold(trades: pd.DataFrame, market: Market) -> None:
+def test_exposure_is_that_of_backtesting(trades: pd.DataFrame, market: Market) -> None:
+    few = np.arange(len(trades)) % 10 == 1
     marks = mark_trades(trades, market)
-    one = np.zeros(len(trades), bool)
-    one[7] = True
-    entry, exit_price, risk = trades.loc[7, ["entry_price", "exit_price", "risk"]]
-    quantity = 0.01 / risk
-    years = len(marks.times) / HOURS_A_YEAR
-    ours = activity(marks, trades, one, 0.01)["turnover"]
-    assert ours == pytest.approx(quantity * (entry + exit_price) / years, rel=1e-9)
+    bars = pd.DataFrame(1.0, index=marks.times.tz_localize(None), columns=["Open", "High", "Low", "Close"])
+    idle = Backtest(bars, Idle).run()
+    spans = pd.Series(marks.bar).groupby(marks.trade).agg(["min", "max"])[few[np.unique(marks.trade)]]
+    times = {"EntryTime": bars.index[spans["min"]], "ExitTime": bars.index[spans["max"]]}
+    given = pd.DataFrame({"EntryBar": spans["min"], "ExitBar": spans["max"], "PnL": 0.0, "ReturnPct": 0.0, **times})
+    given["Duration"] = given["ExitTime"] - given["EntryTime"]
+    given["Commission"] = 0.0
+    theirs = compute_stats(stats=idle, data=bars, trades=given)["Exposure Time [%]"] / 100.0
+    ours = activity(marks, trades, few, 0.01)["exposure"]
+    assert 0.01 < ours < 0.9
+    assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Module .zipline:UserWarning")
+def test_turnover_is_that_of_pyfolio(trades: pd.DataFrame, taken: np.ndarray, market: Market) -> None:
+    from pyfolio.txn import get_turnover
+
+    marks, kept = mark_trades(trades, market), trades[taken]
+    quantity = kept["side"] * 0.01 / kept["risk"]  # of an account of 1 at each decision
+    bought = pd.DataFrame({"amount": quantity, "price": kept["entry_price"], "symbol": kept["symbol"]})
+    sold = pd.DataFrame({"amount": -quantity, "price": kept["exit_price"], "symbol": kept["symbol"]})
+    bought.index, sold.index = pd.DatetimeIndex(kept["entry_time"]), pd.DatetimeIndex(kept["end_time"])
+    transactions = pd.concat([bought, sold]).sort_index()
+    days = pd.date_range(transactions.index[0].normalize(), transactions.index[-1].normalize(), freq="D")
+    account = pd.DataFrame({symbol: 0.0 for symbol in market} | {"cash": 1.0}, index=days)
+    theirs = get_turnover(account, transactions, "portfolio_value").sum() / (len(marks.times) / HOURS_A_YEAR)
+    assert activity(marks, trades, taken, 0.01)["turnover"] == pytest.approx(theirs, rel=1e-9)

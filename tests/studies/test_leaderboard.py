@@ -15,6 +15,7 @@ from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError, ConfigError
 from deepstack.evaluation.ledger import Ledger, Made
 from deepstack.studies import fits as fits_module
+from deepstack.studies.backends import Backend
 from deepstack.studies.leaderboard import leaderboard
 from deepstack.studies.page import markdown_lines, summary_lines
 
@@ -124,9 +125,13 @@ def test_a_damaged_fit_is_named_before_any_work(place: Path, found: dict[str, An
 
 
 @pytest.mark.slow
-def test_two_processes_find_the_same(place: Path, found: dict[str, Any]) -> None:
+@pytest.mark.parametrize("backend", ["loky", "dask", "ray"])
+def test_two_processes_find_the_same(
+    backend: Backend, place: Path, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
     configs = [config_of(place, name) for name in MODELS]
-    beside = leaderboard(configs, place / "beside", folds=FOLDS, seeds=(1,), workers=2)
+    beside = leaderboard(configs, place / f"by_{backend}", folds=FOLDS, seeds=(1,), workers=2, backend=backend)
     for row in beside["board"]:
         alone = next(one for one in found["board"] if one["model"] == row["model"])
         ours = [one["auc"] for one in row["fits"]]
