@@ -14,7 +14,7 @@ from deepstack.artifact.decision import Decision, answers, lean, probabilities
 from deepstack.artifact.describe import write_description
 from deepstack.artifact.feature_list import signature_for
 from deepstack.artifact.fixed_masks import LEAST_ROOM_BYTES, PASSES, FixedMasks, MasksDoNotFitError, can_fix, tile
-from deepstack.artifact.fold import folded_call
+from deepstack.artifact.folded import folded_call
 from deepstack.artifact.held_once import HeldOnce, HeldVariables
 from deepstack.artifact.rewrite import rewrite, with_methods
 from deepstack.artifact.signatures import DEFAULT, METHODS, Core, Network, Tensors, signatures_of

@@ -1,4 +1,4 @@
-"""A trained model as plain TensorFlow operations for inference: batch norm folded, dropout gone, stacks unrolled."""
+"""Layers as plain TensorFlow operations for inference: batch norm folded, dropout gone, stacks unrolled."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from deepstack.layers.residual_dense import ResidualDense
 MOST_BLOCKS = 32
 """Repeated blocks without a rule that are unrolled; of more the loop stays, which traces alike at any depth."""
 
-Op = Callable[[tf.Tensor], tf.Tensor]
+Op = Callable[..., tf.Tensor]
 Hold = Callable[[np.ndarray], tf.Tensor]
 """How a folded weight is held: `tf.constant`, or as a variable where constants would not fit."""
 Drop = Callable[[keras.Layer, tf.Tensor], tf.Tensor]
@@ -27,31 +27,6 @@ Drop = Callable[[keras.Layer, tf.Tensor], tf.Tensor]
 def none_dropped(layer: keras.Layer, x: tf.Tensor) -> tf.Tensor:
     """Inference: dropout passes everything on."""
     return x
-
-
-def folded_call(
-    model: keras.Model, hold: Hold, drop: Drop = none_dropped
-) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
-    """The model's inference as a function that adds only few, fusable operations to a graph.
-
-    Layers without a rule below run as they are, with `training=False`.
-
-    Args:
-        model: a trained functional model.
-        hold: wraps each folded weight.
-        drop: called wherever the network has dropout, inside layers without a rule too, but not inside loops.
-    """
-    ops = {
-        op.name: folded_call(op, hold, drop) if isinstance(op, keras.Model) else fold(op, hold, drop)
-        for op in model.operations
-        if not isinstance(op, keras.layers.InputLayer)
-    }
-
-    def call(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        # Keras hands masks along with the tensors; nothing here has any.
-        return model._run_through_graph(inputs, operation_fn=lambda op: lambda *tensors, **_: ops[op.name](*tensors))
-
-    return call
 
 
 @singledispatch
@@ -163,7 +138,8 @@ def loops(layer: RematScan) -> bool:
 
 
 def _has_rule(block: keras.Layer) -> bool:
-    return fold.dispatch(type(block)) is not fold.dispatch(keras.layers.Layer)
+    whole = getattr(block, "mixture", None) is None  # experts run as they are
+    return whole and fold.dispatch(type(block)) is not fold.dispatch(keras.layers.Layer)
 
 
 def _dropped(block: ResidualDense | PlainDense, x: tf.Tensor, drop: Drop) -> tf.Tensor:

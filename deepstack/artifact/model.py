@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from deepstack.artifact.fold import MOST_BLOCKS, folded_call
+from deepstack.artifact.fold import MOST_BLOCKS
+from deepstack.artifact.folded import folded_call
 from deepstack.artifact.load import Artifact
 from deepstack.layers.remat_scan import RematScan
 from deepstack.models import catalogue

@@ -9,12 +9,17 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from deepstack.artifact.fold import fold, folded_call
+from deepstack.artifact.fold import fold
+from deepstack.artifact.folded import folded_call
 from deepstack.layers.counter_dropout import CounterDropout
 from deepstack.layers.dense_growth import DenseGrowth
+from deepstack.layers.encoder_block import EncoderBlock
+from deepstack.layers.episodic_recall import EpisodicRecall
 from deepstack.layers.plain_dense import PlainDense
 from deepstack.layers.remat_scan import RematScan
 from deepstack.layers.residual_dense import ResidualDense
+from deepstack.layers.self_attention import SelfAttention
+from deepstack.layers.transformer_block import TransformerBlock
 
 X = np.random.default_rng(0).normal(size=(32, 24)).astype(np.float32)
 
@@ -47,6 +52,57 @@ def test_a_folded_layer_is_the_layer_at_inference(layer: keras.Layer) -> None:
         low, high = (0.3, 2.0) if "gamma" in weight.name or "variance" in weight.name else (-1.0, 1.0)
         weight.assign(rng.uniform(low, high, weight.shape))
     np.testing.assert_allclose(fold(layer, tf.constant)(tf.constant(X)), layer(X, training=False), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.LayerNormalization(name="norm"),
+        keras.layers.LayerNormalization(scale=False, name="norm"),
+        keras.layers.LayerNormalization(center=False, name="norm"),
+        SelfAttention(2),
+        SelfAttention(4, causal=True, rotary=False),
+        SelfAttention(4, causal=True, spans=(3, 0)),
+        TransformerBlock(2, 12, dropout=0.3, drop_path=0.2),
+        TransformerBlock(2, 12, causal=True, experts=3),
+        EncoderBlock(2, 12, dropout=0.3),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_folded_layer_over_time_is_the_layer_at_inference(layer: keras.Layer) -> None:
+    x = np.random.default_rng(3).normal(size=(5, 7, 8)).astype(np.float32)
+    layer(x)
+    rng = np.random.default_rng(1)
+    for weight in layer.trainable_weights:
+        weight.assign(rng.uniform(0.3, 1.5, weight.shape) - 0.8 * ("gamma" not in weight.name))
+    flag = {"training": False} if layer._call_has_training_arg else {}
+    np.testing.assert_allclose(fold(layer, tf.constant)(tf.constant(x)), layer(x, **flag), atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("experts", [0, 3])
+def test_a_stack_of_attention_is_unrolled_with_each_block_its_own_weights(experts: int) -> None:
+    stack = RematScan(TransformerBlock(2, 12, experts=experts), depth=4)
+    x = np.random.default_rng(3).normal(size=(5, 7, 8)).astype(np.float32)
+    stack(x)
+    rng = np.random.default_rng(1)
+    for weight in stack.trainable_weights:
+        weight.assign(weight + 0.2 * rng.normal(size=weight.shape))
+    wanted = stack(x, training=False)
+    np.testing.assert_allclose(fold(stack, tf.constant)(tf.constant(x)), wanted, atol=5e-5, rtol=5e-5)
+
+
+def test_a_folded_bank_recalls_the_same_episodes() -> None:
+    rng = np.random.default_rng(5)
+    layer = EpisodicRecall(20, 3, top=4)
+    query, decision = rng.normal(size=(9, 6)).astype(np.float32), rng.integers(0, 120, (9, 1)).astype(np.int32)
+    decision[0] = 0  # knows no past
+    layer(query, decision)
+    end_s = rng.integers(1, 100, 15).astype(np.int32)
+    layer.write(rng.normal(size=(15, 6)), rng.normal(size=(15, 3)), end_s, rng.uniform(0.2, 3.0, 15))
+    wanted = layer(query, decision)
+    found = fold(layer, tf.constant)(tf.constant(query), tf.constant(decision))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert (np.asarray(found)[0, :, 0] == -1.0).all()
 
 
 def test_every_weight_of_a_large_network_goes_through_hold(networks: Mapping[str, Any]) -> None:
