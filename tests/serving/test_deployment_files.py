@@ -8,12 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from jsonschema.validators import validator_for
 
 from deepstack.artifact.load import Artifact
 
@@ -32,10 +35,9 @@ FLAGS = {  # of tensorflow_model_server, that a deployment may use
     "tensorflow_intra_op_parallelism",
     "tensorflow_inter_op_parallelism",
 }
-SERVICE_KEYS = {  # of the Compose specification
-    *("image", "build", "profiles", "entrypoint", "command", "environment", "ports", "volumes", "healthcheck", "user"),
-    *("read_only", "tmpfs", "cap_drop", "security_opt", "restart", "deploy"),
-}
+CUSTOM = ("Kustomization", "ServiceMonitor")
+"""Kinds that are not Kubernetes' own."""
+RELEASES = ("1.28.0", "1.37.0")
 INT64, BOOL, STRING, MESSAGE = 3, 8, 9, 11  # numbers of descriptor.proto
 
 
@@ -107,11 +109,34 @@ def test_the_config_map_holds_the_same_files(made: Path) -> None:
         assert data[name].strip() == (made / name).read_text().strip()
 
 
+def test_compose_files_follow_the_published_schema(made: Path) -> None:
+    schema = json.loads(
+        resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
+    )
+    checker = validator_for(schema)(schema)
+    files = sorted(made.glob("docker-compose*.yml"))
+    assert files
+    for file in files:
+        compose = loaded(file)
+        assert not [error.message for error in checker.iter_errors(compose)]
+        broken = compose | {"services": {"x": {"imagine": "y"}}}
+        assert list(checker.iter_errors(broken))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_manifests_follow_the_published_schemas(made: Path, release: str) -> None:
+    own = [manifest for manifest in manifests(made).values() if manifest["kind"] not in CUSTOM]
+    assert len(own) >= 6
+    for manifest in own:
+        kubernetes_validate.validate(manifest, release, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(own[0] | {"metadata": {"nam": "x"}}, release, strict=True)
+
+
 def test_compose_is_complete_and_closed(made: Path) -> None:
     compose = loaded(made / "docker-compose.yml")
     assert set(compose) == {"services", "volumes"}
     for name, service in compose["services"].items():
-        assert set(service) <= SERVICE_KEYS, name
         assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
         for volume in service["volumes"]:
             source = made / volume["source"]
