@@ -85,7 +85,9 @@ def serve(
         from deepstack.pipeline.predict import load
         from deepstack.streaming.routes import DeepLearning, make_routes
 
-        more = make_routes(DeepLearning(load(product), record))
+        deep = DeepLearning(load(product), record)
+        deep.warm()
+        more = make_routes(deep, options.most_bytes)
     asyncio.run(run_server(models_dir, options, _tell, more))
 
 
@@ -97,7 +99,9 @@ def _tell(server: "Server") -> None:
     for name, versions in server.models.gone.items():
         for number, version in versions.items():
             print(f"model {name} version {number}: {version.error}")
-    print(f"REST http{'s' if server.options.certificate else ''}://{host}:{server.rest_port}/v1/models", flush=True)
+    print(f"REST http{'s' if server.options.certificate else ''}://{host}:{server.rest_port}", flush=True)
+    for name in server.models.loaded:
+        print(f"  /v1/models/{name}  /v1/models/{name}:predict")
     print(f"gRPC {host}:{server.grpc_port}", flush=True)
 
 

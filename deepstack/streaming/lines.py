@@ -60,6 +60,13 @@ class BarReader:
             fields = next(csv.reader([text], delimiter=delimiter))
         except csv.Error as error:
             raise DataError(where, expected="CSV", received=f"{text[:40]!r}", remedy="one bar a line") from error
+        if len(fields) < _FEWEST_COLUMNS:
+            raise DataError(
+                where,
+                expected="a bar: time, open, high, low, close and volume at least",
+                received=f"{text[:40]!r}",
+                remedy="a JSON object, a JSON list or a CSV line a bar",
+            )
         if not self._delimiter and len(fields) >= _FEWEST_COLUMNS and not any(map(_is_number, fields)):
             try:
                 self._plan(fields, where)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Hashable, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -49,6 +50,12 @@ class DeepLearning:
         config = predictor.artifact.config
         self.record = Record(record, predictor.head.names, CLASSES_OF[config.labels.kind])
 
+    def warm(self) -> None:
+        """Compile what one decision and what several take, so that the first client does not wait for it."""
+        inputs = self.predictor.network.inputs
+        for rows in (1, 2):
+            self.predictor.raw({one.name: np.zeros((rows, *one.shape[1:]), one.dtype) for one in inputs})
+
     def predictions(self, body: Any) -> dict[str, Any]:
         """The newest decision of each symbol in the candles.
 
@@ -66,7 +73,7 @@ class DeepLearning:
             DataError: candles that cannot be used.
         """
         started = time.perf_counter()
-        market = self._market(_candles_in(body), body.get("symbol"))
+        market = self._market(_candles_in(body), _symbol_in(body))
         table = self.predictor.predict(market)
         if not body.get("all"):
             newest = table.groupby("symbol")["decision_time"].transform("max")
@@ -102,28 +109,27 @@ class DeepLearning:
             ConfigError: an artifact that foresees nothing.
             BusyError: too many ask at the same time.
         """
-        candles, symbol = _candles_in(body), body.get("symbol")
+        candles, symbol = _candles_in(body), _symbol_in(body)
         bars, paths = (_count(body, *limits) for limits in (("bars", 12, MOST_BARS), ("paths", 256, MOST_PATHS)))
         if bars * paths > MOST_DRAWN:
             received = f"{bars} × {paths}"
             raise DataError("bars × paths", expected=f"{MOST_DRAWN:,} at most", received=received, remedy="fewer")
         require_generative(self.predictor.artifact)
-        whose = symbol if isinstance(symbol, str) else None
         with self.generator.place():
             market = self._market(candles, symbol)
-            found = forecast(self.predictor, market, whose, bars=bars, paths=paths, sample=self.generator)
+            found = forecast(self.predictor, market, symbol, bars=bars, paths=paths, sample=self.generator)
         rows = [_plain(row) for row in found.quantiles().reset_index().to_dict("records")]
         moment = found.decision_time.isoformat()
         model = self.predictor.artifact.folder.name
         return {"model": model, "symbol": found.symbol, "decision_time": moment, "quantiles": rows}
 
-    def _market(self, candles: list[Any], symbol: Any) -> Market:
+    def _market(self, candles: list[Any], symbol: str | None) -> Market:
         artifact = self.predictor.artifact
         step_ms = int(1000 * artifact.manifest.data["interval_s"])
         first = candles[0]
         more = [c for c in OPTIONAL_COLUMNS if isinstance(first, dict) and c in first]
         columns = (*REQUIRED_COLUMNS, *more)
-        reader = BarReader(columns, step_ms, symbol if isinstance(symbol, str) else None)
+        reader = BarReader(columns, step_ms, symbol)
         bars: dict[str, dict[int, Bar]] = {}
         for number, row in enumerate(candles):
             place = f"candles[{number}]"
@@ -140,22 +146,28 @@ class DeepLearning:
         return market
 
 
-def make_routes(deep: DeepLearning) -> APIRouter:
-    """`POST /predictions/…`, `/forecasts/…` and `/outcomes/deep_learning`, `GET /metrics/deep_learning`."""
+def make_routes(deep: DeepLearning, most_bytes: int = MOST_BYTES) -> APIRouter:
+    """`POST /predictions/…`, `/forecasts/…` and `/outcomes/deep_learning`, `GET /metrics/deep_learning`.
+
+    Args:
+        deep: what answers.
+        most_bytes: of a request.
+    """
     router = APIRouter()
+    reply = partial(_answered, most_bytes=most_bytes)
     limiter = CapacityLimiter(FORECASTS)  # threads of their own: predictions do not wait for forecasts
 
     @router.post(f"/predictions/{PLACE}")
     async def predictions(request: Request) -> Response:
-        return await _answered(request, deep.predictions)
+        return await reply(request, deep.predictions)
 
     @router.post(f"/forecasts/{PLACE}")
     async def forecasts(request: Request) -> Response:
-        return await _answered(request, deep.forecasts, limiter)
+        return await reply(request, deep.forecasts, limiter)
 
     @router.post(f"/outcomes/{PLACE}")
     async def outcomes(request: Request) -> Response:
-        return await _answered(request, lambda body: deep.record.happened(_outcomes_in(body)))
+        return await reply(request, lambda body: deep.record.happened(_outcomes_in(body)))
 
     @router.get(f"/metrics/{PLACE}")
     async def metrics() -> Response:
@@ -164,9 +176,11 @@ def make_routes(deep: DeepLearning) -> APIRouter:
     return router
 
 
-async def _answered(request: Request, answer: Any, limiter: CapacityLimiter | None = None) -> Response:
+async def _answered(
+    request: Request, answer: Any, limiter: CapacityLimiter | None = None, *, most_bytes: int
+) -> Response:
     try:
-        body = json.loads(await read_body(request, MOST_BYTES))
+        body = json.loads(await read_body(request, most_bytes))
     except Refusal as refusal:
         return JSONResponse({"error": str(refusal)}, refusal.http)
     except (ValueError, RecursionError) as error:
@@ -184,6 +198,13 @@ def _candles_in(body: Any) -> list[Any]:
             "body", expected="an object with `candles`, a list", received=str(body)[:60], remedy="sending one"
         )
     return list(body["candles"])
+
+
+def _symbol_in(body: dict[str, Any]) -> str | None:
+    symbol = body.get("symbol")
+    if symbol is not None and not isinstance(symbol, str):
+        raise DataError("symbol", expected="text", received=repr(symbol)[:60], remedy='a name in quotes, as "BTCUSDT"')
+    return symbol
 
 
 def _count(body: dict[str, Any], name: str, default: int, most: int) -> int:

@@ -60,6 +60,14 @@ def test_training_reports_the_network_beside_its_baselines(trained: Trained) -> 
     assert all(f"\n{name} AUC" in trained.output for name in report["baselines"])
 
 
+def test_a_model_of_your_own_goes_through_the_whole_pipeline(tmp_path: Path) -> None:
+    printed = example("register_your_own_model.py", folder=tmp_path)
+    artifact = Path(re.search(r"^artifact: (.+)$", printed, re.MULTILINE)[1])  # type: ignore[index]
+    report = json.loads((tmp_path / artifact / "report.json").read_text())
+    assert report["verdict"].splitlines()[0] in printed
+    assert (tmp_path / artifact / "serving" / "window_mean" / "1" / "saved_model.pb").exists()
+
+
 def test_h5_and_saved_model_give_one_probability(trained: Trained) -> None:
     h5 = re.search(r"won: probability \[\S+ (\S+)\], take it: (True|False)", example("load_h5.py", trained.artifact))
     served = example("load_saved_model.py", trained.artifact, path="")
