@@ -143,7 +143,23 @@ def winner_sentences(found: Mapping[str, Any]) -> list[str]:
             if block["expectancy_r"] is not None
             else f"On the test slice, opened once for it{where}: AUC {block['auc']:.4f}{interval}; it takes no trade."
         )
+        if block["auc_ci95"] is not None:
+            lines.append(_null_sentence(block["auc"], block["auc_ci95"], best["score"] if name == "auc" else None))
     return lines
+
+
+def _null_sentence(auc: float, interval: Sequence[float], won_with: float | None) -> str:
+    """Where a test AUC without an edge would lie, this one does, and the search's best score does."""
+    half = (interval[1] - interval[0]) / 2.0
+
+    def place(score: float) -> str:
+        return "inside" if abs(score - 0.5) <= half else "outside"
+
+    promised = "" if won_with is None else f", the score that won the search, {won_with:.4f}, {place(won_with)}"
+    return (
+        f"Without an edge 95 test slices of 100 would give an AUC in [{0.5 - half:.4f}, {0.5 + half:.4f}]: this one lies "
+        f"{place(auc)}{promised}."
+    )
 
 
 def _of_winner(written: Mapping[str, Any]) -> dict[str, Any]:
