@@ -157,8 +157,8 @@ def _null_sentence(auc: float, interval: Sequence[float], won_with: float | None
 
     promised = "" if won_with is None else f", the score that won the search, {won_with:.4f}, {place(won_with)}"
     return (
-        f"Without an edge 95 test slices of 100 would give an AUC in [{0.5 - half:.4f}, {0.5 + half:.4f}]: this one lies "
-        f"{place(auc)}{promised}."
+        f"Without an edge 95 test slices of 100 would give an AUC in [{0.5 - half:.4f}, {0.5 + half:.4f}]: this one "
+        f"lies {place(auc)}{promised}."
     )
 
 
