@@ -16,7 +16,7 @@ def folded_call(
 ) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
     """The model's inference as a function that adds only few, fusable operations to a graph.
 
-    Layers without a rule below run as they are, with `training=False`.
+    Layers without a rule in `fold` and `fold_attention` run as they are, with `training=False`.
 
     Args:
         model: a trained functional model.

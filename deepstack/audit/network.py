@@ -116,4 +116,5 @@ def _others_replaced(given: Mapping[str, np.ndarray], kept: int) -> dict[str, np
 
 
 def copied(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same values in matrices of their own: scaling overwrites."""
     return {key: values.copy() for key, values in inputs.items()}

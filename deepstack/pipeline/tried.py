@@ -5,6 +5,7 @@ from typing import Any
 
 from deepstack.artifact.atomic import disk_errors
 from deepstack.config.run import RunConfig
+from deepstack.ensembles.combine import METHODS
 from deepstack.evaluation.deflation import deflation
 from deepstack.evaluation.ledger import Ledger, Made, Trial
 from deepstack.evaluation.returns import DailyReturns
@@ -31,7 +32,7 @@ def tried(
         symbols: what was traded.
         config: the network's name, resamples and seed.
         combined: of an ensemble, output → what was settled: `dropped` members and, where they were trained for it,
-            their `trainings`. A model whose name begins with "ensemble" is then one too.
+            their `trainings`. The other ways of combining them are then ensembles too.
 
     Returns:
         The keys `trials` and `deflated` of report.json.
@@ -43,7 +44,7 @@ def tried(
     for output, models in returns.items():
         for model, daily in models.items():
             name = config.model.name if model == "network" else model
-            kind, made = _kind_and_made(model, name, None if combined is None else combined[output])
+            kind, made = _kind_and_made(model, None if combined is None else combined[output])
             found.append(
                 Trial(kind, f"{name}{'' if output == 'won' else f' {output}'}", run, tuple(symbols), daily, made)
             )
@@ -62,8 +63,8 @@ def tried(
     }
 
 
-def _kind_and_made(model: str, name: str, settled: Mapping[str, Any] | None) -> tuple[str, Made]:
-    if settled is not None and name.startswith("ensemble"):
+def _kind_and_made(model: str, settled: Mapping[str, Any] | None) -> tuple[str, Made]:
+    if settled is not None and (model == "network" or model.removeprefix("ensemble_") in METHODS):
         return "ensemble", Made(settled.get("trainings", 0), 1, 1 + len(settled["dropped"]))
     if model == "network":
         return "training", Made()

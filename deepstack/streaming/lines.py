@@ -67,7 +67,7 @@ class BarReader:
                 received=f"{text[:40]!r}",
                 remedy="a JSON object, a JSON list or a CSV line a bar",
             )
-        if not self._delimiter and len(fields) >= _FEWEST_COLUMNS and not any(map(_is_number, fields)):
+        if not self._delimiter and not any(map(_is_number, fields)):
             try:
                 self._plan(fields, where)
             except DataError as error:
