@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -14,18 +15,21 @@ from deepstack.artifact.decision import Decision
 from deepstack.artifact.export import export_saved_model
 from deepstack.artifact.load import Artifact
 from deepstack.artifact.manifest import MANIFEST, Manifest
+from deepstack.artifact.model import class_probabilities
 from deepstack.audit.end_to_end import audit_end_to_end
 from deepstack.audit.features import Stretch, audit_features, stretch_of
 from deepstack.audit.findings import Audit, Link
 from deepstack.audit.fitted import audit_artifact, audit_fitted, audit_out_of_fold, audit_scalers, audit_threshold
 from deepstack.audit.futures import window
 from deepstack.audit.labels import audit_decisions, audit_equity, audit_labels, audit_split
-from deepstack.audit.network import Served, audit_causal_layers, audit_rows, unscaled_inputs
+from deepstack.audit.network import Served, audit_causal_layers, audit_rows, stir, unscaled_inputs
 from deepstack.audit.timing import audit_candles, audit_coarser, audit_windows
+from deepstack.calibration import Calibration
 from deepstack.candles.fingerprint import fingerprint
 from deepstack.candles.market import Candles, Market, as_market
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
+from deepstack.evaluation.calibrate import METHODS
 from deepstack.evaluation.question import trades_for
 from deepstack.features.catalogue import choose
 from deepstack.features.table import carried_by, make_table
@@ -33,7 +37,7 @@ from deepstack.labels.labelled import label
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
 from deepstack.pipeline.predict import Predictor, check_interval, load
-from deepstack.pipeline.samples import Slices, find, slices
+from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.pipeline.train import check
 from deepstack.pipeline.train_network import builder
 from deepstack.progress import Progress, no_progress
@@ -51,7 +55,7 @@ class Subject:
         name: a config's, or an artifact's folder.
         config: its config.
         parts: samples of these candles, split and scaled as the config says.
-        served: the model in both forms, untrained for a config: what may be seen does not depend on its weights.
+        served: the model in both forms; for a config with random weights, of which none is zero.
         features: names to audit.
         own: of an artifact, whether it was trained on these candles; None for a config.
     """
@@ -163,19 +167,22 @@ def _parts(config: RunConfig, market: Market, progress: Progress) -> Slices:
 
 
 def _of_config(config: RunConfig, market: Market, place: Path, progress: Progress) -> Subject:
-    """The model of a config as an artifact would hold it, before any training."""
+    """The model of a config as an artifact would hold it, with random weights in place of trained ones."""
     check(config)
     parts = _parts(config, market, progress)
     head = head_of(config.labels, config.model)
     model = builder(config, parts)()
+    stir(model)
     model.save(place / "model.keras")
     thresholds = tuple(0.5 if head.kind == "binary" else 0.1 for _ in head.names)
-    decision = Decision(parts.scalers, head, parts.priors, thresholds)
+    calibrations = _calibrations(config, parts, model)
+    decision = Decision(parts.scalers, head, parts.priors, thresholds, calibrations)
     servable = place / "serving" / config.name / "1"
     export_saved_model(servable, model, decision, parts.examples, config.name, features=parts.names)
     interval = next(iter(market.values())).interval
     data = {
         "priors": None if parts.priors is None else parts.priors.tolist(),
+        "calibrations": [calibration.tree() for calibration in calibrations],
         "interval_s": interval.total_seconds(),
         "fingerprint": fingerprint(market),
     }
@@ -184,6 +191,16 @@ def _of_config(config: RunConfig, market: Market, place: Path, progress: Progres
     served = Served(Predictor(artifact), servable)
     names = tuple(feature.name for feature in choose(config.features, carried_by(market)))
     return Subject(config.name, config, parts, served, names, None)
+
+
+def _calibrations(config: RunConfig, parts: Slices, model: keras.Model) -> tuple[Calibration, ...]:
+    """Those that the model would be given, one an output."""
+    if config.evaluation.calibration == "none":
+        return ()
+    rows, head = parts.split.validation, head_of(config.labels, config.model)
+    given = class_probabilities(model, head, part(parts.inputs, rows), parts.priors)
+    fit = METHODS[config.evaluation.calibration]
+    return tuple(fit(given[:, k], parts.labels.codes[rows, k]) for k in range(len(parts.labels.outputs)))
 
 
 def _stretch(subject: Subject, market: Market, rows: int) -> Stretch:

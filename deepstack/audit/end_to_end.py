@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from deepstack.audit.features import SYMBOLS_AT_AN_EDGE, Stretch, blocks, trades_at
 from deepstack.audit.findings import Link, Offence
-from deepstack.audit.futures import FUTURES, window
+from deepstack.audit.futures import FUTURES, reaching
 from deepstack.audit.network import ROUNDING, Served, copied
 from deepstack.candles.interval import parse_interval
 from deepstack.candles.market import Market
@@ -58,11 +58,11 @@ def audit_end_to_end(served: Served, market: Market, stretch: Stretch, progress:
     count, done, total = 0, 0, len(stretch.moments) + len(stretch.edges)
     for some, block in _places(market, stretch):
         first = block[0] - past * interval
-        around = window(some, first, block[-1] + AHEAD_BARS * interval)
+        around = reaching(some, first, block[-1], AHEAD_BARS)
         before = _say(served, around, block, call)
         for moment in block:
             for future, change in FUTURES.items():
-                changed = change(window(around, first, moment + AHEAD_BARS * interval), moment, 2)
+                changed = change(reaching(around, first, moment, AHEAD_BARS), moment, 2)
                 asked = block[block <= moment] if future == "truncation" else block
                 offence = _moved(before, _say(served, changed, asked, call), moment, future)
                 if offence:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from deepstack.audit.findings import Link, Offence
-from deepstack.audit.futures import FUTURES, window
+from deepstack.audit.futures import FUTURES, reaching
 from deepstack.candles.market import Candles, Market
 from deepstack.errors import TooFewError
 from deepstack.features.catalogue import EVERYTHING
@@ -66,7 +66,7 @@ def audit_features(
         others = [name for name in market if name != symbol]
         others.sort(key=lambda name: not trades_at(market[name], moment))
         few = {name: market[name] for name in (symbol, *others)[:SYMBOLS_AT_AN_EDGE]}
-        for offence, count in _block_offences(few, None, pd.DatetimeIndex([moment]), names, whole.warmup_bars):
+        for offence, count in _block_offences(few, whole, pd.DatetimeIndex([moment]), alone=len(few) < len(market)):
             checked += count
             if offence:
                 return Link("features", _covers(checked, stretch, names), offence)
@@ -106,30 +106,32 @@ def blocks(moments: pd.DatetimeIndex) -> Iterator[pd.DatetimeIndex]:
 
 
 def _block_offences(
-    market: Market,
-    whole: FeatureTable | None,
-    block: pd.DatetimeIndex,
-    names: Sequence[str] = (),
-    warmup_bars: int = 0,
+    market: Market, whole: FeatureTable, block: pd.DatetimeIndex, *, alone: bool = False
 ) -> Iterator[tuple[Offence | None, int]]:
-    """An offence or None, and the rows looked at, for every close of a block."""
-    names = names if whole is None else whole.names
-    warmup_bars = warmup_bars if whole is None else whole.warmup_bars
+    """An offence or None, and the rows looked at, for every close of a block.
+
+    Args:
+        market: what the rows are computed from.
+        whole: the table of all candles.
+        block: closes near each other.
+        alone: other symbols are missing from the market, so that what compares with them differs from the whole table.
+    """
+    names = whole.names
     interval = next(iter(market.values())).interval
-    first = block[0] - (warmup_bars + 2) * interval
-    around = window(market, first, block[-1] + AHEAD_BARS * interval)
+    first = block[0] - (whole.warmup_bars + 2) * interval
+    around = reaching(market, first, block[-1], AHEAD_BARS)
     base = _table(around, names)
     if base is None:
         return
     for moment in block:
         for future, change in FUTURES.items():
-            changed = _table(change(window(around, first, moment + AHEAD_BARS * interval), moment, 0), names)
+            changed = _table(change(reaching(around, first, moment, AHEAD_BARS), moment, 0), names)
             if changed is None:
                 continue
             rows, others = _shared_rows(base, changed, moment)
             offence = _difference(base, changed, rows, others, future)
-            if offence is None and future == "truncation" and whole is not None:
-                offence = _unlike_whole(whole, changed, moment)
+            if offence is None and future == "truncation":
+                offence = _unlike_whole(whole, changed, moment, alone)
             if offence:
                 yield _with_lag(offence, around), len(rows)
                 return
@@ -168,7 +170,7 @@ def _difference(
     return Offence(base.names[column], _place(base, row), f"moved when later bars became {future}")
 
 
-def _unlike_whole(whole: FeatureTable, cut: FeatureTable, moment: pd.Timestamp) -> Offence | None:
+def _unlike_whole(whole: FeatureTable, cut: FeatureTable, moment: pd.Timestamp, alone: bool) -> Offence | None:
     """A newest row that the whole table knew better than the bars up to it."""
     newest = np.flatnonzero(cut.times == np.datetime64(moment.tz_localize(None)))
     symbols = np.array(cut.symbols)[cut.symbol[newest]]
@@ -177,6 +179,8 @@ def _unlike_whole(whole: FeatureTable, cut: FeatureTable, moment: pd.Timestamp) 
     ours, theirs = cut.values[newest[known]].astype(np.float64), whole.values[at[known]].astype(np.float64)
     scale = np.maximum(_spread(whole), np.abs(theirs))
     apart = np.abs(ours - theirs) > ROUNDING * scale
+    if alone:
+        apart[:, ["peers" in EVERYTHING[name].needs for name in whole.names]] = False
     if not apart.any():
         return None
     column = int(np.flatnonzero(apart.any(axis=0))[0])

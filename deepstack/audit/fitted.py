@@ -30,16 +30,14 @@ from deepstack.pipeline.samples import Slices, part
 from deepstack.samples.scaled import seen_rows
 
 
-def state_of(parts: Slices) -> list[tuple[str, np.ndarray]]:
-    """Name and value of all that is fitted before training, and the samples training sees."""
-    rows = np.concatenate([parts.split.train, parts.split.validation])
+def state_of(parts: Slices, rows: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Name and value of all that is fitted before training, and of those samples as training sees them."""
     found: list[tuple[str, np.ndarray]] = [("selected features", np.array(parts.names))]
     for name, scaler in parts.scalers.items():
         found += [(f"scaler of {name}", values) for values in bounds_of(scaler)]
     if parts.priors is not None:
         found.append(("priors", parts.priors))
-    found += [("training and validation samples", rows), ("their answers", parts.y[rows])]
-    found.append(("their weights", parts.weight[rows]))
+    found += [("samples", rows), ("their answers", parts.y[rows]), ("their weights", parts.weight[rows])]
     if parts.tabular is not None:
         found.append(("features of the baselines", parts.tabular[rows]))
     return found
@@ -52,26 +50,34 @@ def bounds_of(scaler: Any) -> list[np.ndarray]:
 
 
 def audit_fitted(market: Market, config: RunConfig, parts: Slices) -> Link:
-    """Bars after the last that a label of training or validation may have seen move nothing that is fitted.
+    """Bars after the last that a label of training may have seen move nothing fitted; nor those after validation's.
 
-    That is the test cut less the embargo: which of the trades open between the two are left out depends on the bars
-    between.
+    That is the cut less the embargo: which of the trades open between the two are left out depends on the bars between.
     """
-    name = "fitted state"
+    name, covers = "fitted state", []
     interval = next(iter(market.values())).interval
-    last = parts.split.test_cut - (config.split.embargo_bars + 1) * interval
-    found = samples_module.find(noise(market, last, 3), config, catalogue.find(config.model.name))
-    try:
-        other = samples_module.slices(found, interval, config)
-    except DataError as error:
-        return Link(name, "", skipped=f"another future has no usable test slice ({error.where})")
-    before, after = state_of(parts), state_of(other)
-    covers = f"{len(before)} fitted values, bars after {last.isoformat()} replaced"
-    for (what, ours), (_, theirs) in zip(before, after, strict=True):
-        if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
-            how = f"moved with bars after {last.isoformat()}, where all of its labels had ended"
-            return Link(name, covers, Offence(what, "training", how))
-    return Link(name, covers)
+    embargo = (config.split.embargo_bars + 1) * interval
+    for what, cut in (("training", parts.split.validation_cut), ("training and validation", parts.split.test_cut)):
+        last = cut - embargo
+        found = samples_module.find(noise(market, last, 3), config, catalogue.find(config.model.name))
+        try:
+            other = samples_module.slices(found, interval, config)
+        except DataError as error:
+            covers.append(f"another future after {last.isoformat()} has no usable slices ({error.where})")
+            continue
+        before, after = (state_of(each, _rows(each, what)) for each in (parts, other))
+        for (value, ours), (_, theirs) in zip(before, after, strict=True):
+            if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
+                how = f"moved with bars after {last.isoformat()}, where all of its labels had ended"
+                return Link(name, "", Offence(value, what, how))
+        covers.append(f"{len(before)} fitted values, bars after {last.isoformat()} replaced")
+    skipped = "" if any("replaced" in text for text in covers) else "; ".join(covers)
+    return Link(name, "; ".join(covers), skipped=skipped)
+
+
+def _rows(parts: Slices, slices: str) -> np.ndarray:
+    split = parts.split
+    return split.train if slices == "training" else np.concatenate([split.train, split.validation])
 
 
 def audit_artifact(parts: Slices, predictor: Predictor, *, own: bool) -> Link:
@@ -152,8 +158,9 @@ def audit_out_of_fold(parts: Slices, seed: int = 0) -> Link:
             where = times["decision_time"].iloc[int(others[np.flatnonzero(meets.to_numpy())[0]])].isoformat()
             return Link(name, f"{len(folds)} folds", Offence(f"fold {number}", where, "learns from samples open in it"))
     rows = folds[len(folds) // 2][0]
-    other = codes.copy()
-    other[rows] = (other[rows] + 1) % classes
+    start, end = times["decision_time"].iloc[rows].min(), times["end_time"].iloc[rows].max()
+    open_in_it = ((times["end_time"] >= start) & (times["decision_time"] <= end)).to_numpy()
+    other = np.where(open_in_it, (codes + 1) % classes, codes)
     checks = {
         **{f"calibration by {m}": _calibrated(m, given[0], times) for m in calibrate_module.METHODS},
         **{f"ensemble by {m}": _combined(m, given, times) for m in combine_module.METHODS},

@@ -42,6 +42,16 @@ def window(market: Market, first: pd.Timestamp, last: pd.Timestamp) -> Market:
     return {name: candles for name, candles in cut.items() if len(candles)}
 
 
+def reaching(market: Market, first: pd.Timestamp, moment: pd.Timestamp, ahead_bars: int) -> Market:
+    """The bars after `first`, up to so many of each symbol's next ones after `moment`, however long a gap is there."""
+    cut = {}
+    for name, candles in market.items():
+        index = candles.frame.index
+        start, stop = (int(index.searchsorted(time, side="right")) for time in (first, moment))
+        cut[name] = Candles(name, candles.interval, candles.frame.iloc[start : stop + ahead_bars])
+    return {name: candles for name, candles in cut.items() if len(candles)}
+
+
 def _noisy(candles: Candles, moment: pd.Timestamp, random: np.random.Generator) -> Candles:
     frame = candles.frame.copy()
     count = int((frame.index > moment).sum())

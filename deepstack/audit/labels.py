@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from deepstack.audit.findings import Link, Offence
-from deepstack.audit.futures import FUTURES, noise, window
+from deepstack.audit.futures import FUTURES, noise, reaching
 from deepstack.candles.market import Market
 from deepstack.candles.times import index_ms
 from deepstack.config.labels import LabelsConfig
@@ -20,6 +20,7 @@ from deepstack.samples.split import Split
 PAST_BARS = 600
 AHEAD_BARS = 8
 CUTS = 12
+KEY = ["symbol", "decision_time", "end_time"]
 
 
 def audit_decisions(market: Market, config: LabelsConfig, rows: int) -> Link:
@@ -29,9 +30,9 @@ def audit_decisions(market: Market, config: LabelsConfig, rows: int) -> Link:
     past = max(PAST_BARS, 2 * longest)
     for symbol, candles in market.items():
         times = candles.frame.index
-        for moment in times[-(rows // len(market) + AHEAD_BARS) : -AHEAD_BARS]:
+        for moment in times[-(max(1, rows // len(market)) + AHEAD_BARS) : -AHEAD_BARS]:
             first = times[max(int(times.searchsorted(moment)) - past, 0)]
-            around = window({symbol: candles}, first, moment + AHEAD_BARS * candles.interval)
+            around = reaching({symbol: candles}, first, moment, AHEAD_BARS)
             before = _asked(around, symbol, config, moment)
             for future, change in FUTURES.items():
                 after = _asked(change(around, moment, 1), symbol, config, moment)
@@ -85,23 +86,35 @@ def _fills(market: Market, labels: Labels) -> Iterator[Offence]:
 def _other_outcome(
     labels: Labels, changed: Market, config: LabelsConfig, cut: pd.Timestamp, future: str
 ) -> Offence | None:
-    """A sample that had ended at the cut and whose label moved with what came after."""
+    """A sample that had ended at the cut and is another now, or an answer known by then that moved with what came."""
     try:
         other = labelled.label(changed, config)
     except DataError:
         return None
-    ended, same = (one.samples["end_time"] <= cut for one in (labels, other))
-    key = ["symbol", "decision_time", "end_time"]
-    ours, theirs = (
-        one.samples.loc[mask, key].assign(r=one.outcome_r[mask.to_numpy(), 0])
-        for one, mask in ((labels, ended), (other, same))
-    )
-    if len(ours) == len(theirs) and ours.reset_index(drop=True).equals(theirs.reset_index(drop=True)):
-        return None
-    merged = ours.merge(theirs, on=key, how="outer", suffixes=("", "_other")).sort_values("decision_time")
-    moved = merged[(merged["r"] != merged["r_other"])]
-    where = "no sample" if moved.empty else f"{moved['symbol'].iloc[0]} {moved['decision_time'].iloc[0].isoformat()}"
-    return Offence("label", where, f"other outcome by {cut.isoformat()} when later bars became {future}")
+    everyone = [one.samples.loc[one.samples["end_time"] <= cut, KEY] for one in (labels, other)]
+    if not everyone[0].reset_index(drop=True).equals(everyone[1].reset_index(drop=True)):
+        apart = everyone[0].merge(everyone[1], how="outer", indicator=True).query("_merge != 'both'")
+        return _label_offence("", apart, f"other samples ended by {cut.isoformat()} when later bars became {future}")
+    for output, (ours, theirs) in zip(labels.outputs, zip(_answers(labels), _answers(other), strict=True), strict=True):
+        both = ours[ours["end"] <= cut].merge(theirs, on=KEY[:2], suffixes=("", "_other"))
+        moved = both[(both["r"] != both["r_other"]) | (both["code"] != both["code_other"])]
+        if not moved.empty:
+            how = f"other outcome by {cut.isoformat()} when later bars became {future}"
+            return _label_offence(output, moved, how)
+    return None
+
+
+def _answers(labels: Labels) -> Iterator[pd.DataFrame]:
+    """Output by output, each sample with its answer, and when that was known."""
+    for k, output in enumerate(labels.outputs):
+        end = labels.samples.get(f"end_{output}", labels.samples["end_time"])
+        yield labels.samples[KEY].assign(end=end, r=labels.outcome_r[:, k], code=labels.codes[:, k])
+
+
+def _label_offence(output: str, rows: pd.DataFrame, how: str) -> Offence:
+    first = rows.sort_values("decision_time").iloc[0]
+    what = "label" if output in ("", "won") else f"label {output}"
+    return Offence(what, f"{first['symbol']} {first['decision_time'].isoformat()}", how)
 
 
 def audit_split(labels: Labels, split: Split, embargo: pd.Timedelta) -> Link:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from deepstack.audit import chain, fitted, network
+from deepstack.audit import chain, network
 from deepstack.ensembles import combine
 from deepstack.evaluation import calibrate, judge
 from deepstack.pipeline import judgement
@@ -30,6 +30,18 @@ def selection_on_everything() -> Iterator[None]:
 
     def select(seen: Any, codes: np.ndarray, train: np.ndarray, config: Any) -> Any:
         return honest(seen, codes, np.arange(len(codes)), config)
+
+    with mock.patch.object(samples_module, "_select", select):
+        yield
+
+
+@contextmanager
+def selection_on_validation() -> Iterator[None]:
+    """Features are chosen by the outcomes of training and of what follows it, short of the test slice."""
+    honest = samples_module._select
+
+    def select(seen: Any, codes: np.ndarray, train: np.ndarray, config: Any) -> Any:
+        return honest(seen, codes, np.arange(min(len(codes), int(1.2 * train[-1]))), config)
 
     with mock.patch.object(samples_module, "_select", select):
         yield
@@ -104,7 +116,7 @@ def folds_without_purge() -> Iterator[None]:
         rows = np.arange(len(times))
         return [(part, np.setdiff1d(rows, part)) for part in np.array_split(rows, folds)]
 
-    with mock.patch.object(calibrate, "purged_folds", plain), mock.patch.object(fitted, "purged_folds", plain):
+    with mock.patch.object(calibrate, "purged_folds", plain), mock.patch.object(combine, "purged_folds", plain):
         yield
 
 

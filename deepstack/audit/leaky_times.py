@@ -191,6 +191,19 @@ def outcome_beyond_its_end() -> Iterator[None]:
 
 
 @contextmanager
+def longest_for_all() -> Iterator[None]:
+    """Every horizon is given the class of the longest."""
+    honest = labelled.label
+
+    def alike(market: Market, config: Any) -> Any:
+        labels = honest(market, config)
+        return replace(labels, codes=np.repeat(labels.codes[:, -1:], len(labels.outputs), axis=1))
+
+    with mock.patch.object(labelled, "label", alike), mock.patch.object(chain, "label", alike):
+        yield
+
+
+@contextmanager
 def equity_before_entry() -> Iterator[None]:
     """The account is given a trade's result at the bar that decides it."""
     honest = equity.mark_trades

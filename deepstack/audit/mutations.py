@@ -22,6 +22,13 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "samples.window_bars=6",
     ),
     "causal": ("model.name=tcn", "model.options={filters: 4, levels: 2}", "samples.window_bars=12"),
+    "horizons": (
+        "model.name=sequential",
+        "model.options={layers: 5, width: 8}",
+        "model.head=horizons",
+        "labels.kind=horizons",
+        "labels.horizons={lengths: [2h, 6h], volatility_bars: 24}",
+    ),
 }
 """Small experiments, as overrides of a config: together they have every link."""
 
@@ -66,6 +73,7 @@ CHAIN_LEAKS = (
     Mutation("other symbols' next bar", "features", leaky_times.peers_one_bar_late),
     Mutation("scaler fitted on all samples", "scalers", leaky_fits.scaler_of_everything),
     Mutation("features selected on all samples", "fitted state", leaky_fits.selection_on_everything),
+    Mutation("features selected on training and validation", "fitted state", leaky_fits.selection_on_validation),
     Mutation("labels across the split", "split", leaky_fits.no_purge),
     Mutation("shuffled split", "split", leaky_fits.shuffled_split),
     Mutation("cuts by trades instead of bars", "fitted state", leaky_fits.cuts_by_trades),
@@ -76,6 +84,7 @@ CHAIN_LEAKS = (
     Mutation("fill at the close of the deciding bar", "labels and fills", leaky_times.same_bar("close")),
     Mutation("fill at the open of the deciding bar", "labels and fills", leaky_times.same_bar("open")),
     Mutation("outcomes dated before they were known", "labels and fills", leaky_times.outcome_beyond_its_end),
+    Mutation("a short horizon's answer from the longest", "labels and fills", leaky_times.longest_for_all, "horizons"),
     Mutation("breakouts confirmed by the next bar", "decisions asked", leaky_times.breakout_confirmed_later),
     Mutation("batch statistics at inference", "network, row by row", leaky_fits.batch_statistics),
     Mutation("equity before the entry", "equity", leaky_times.equity_before_entry),

@@ -23,6 +23,7 @@ from deepstack.pipeline.predict import Inputs, Predictor
 ROUNDING = 1e-6
 """Of a probability: a float32 product rounds otherwise for another number of rows."""
 MOST_ROWS = 4096
+STIRRED = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,17 @@ class Served:
     def signature(self) -> Callable[..., Mapping[str, Any]]:
         """`serving_default`."""
         return tf.saved_model.load(str(self.saved_model)).signatures["serving_default"]
+
+
+def stir(network: keras.Model, seed: int = 0) -> None:
+    """Give a new network's zeros small random values, so that every path moves the answer.
+
+    The last scale of a residual branch, gates and combiners begin at zero: what is behind them would not be seen.
+    """
+    random = np.random.default_rng(seed)
+    for variable in network.variables:
+        if "float" in variable.dtype and not np.any(variable.numpy()):
+            variable.assign(STIRRED * random.normal(size=variable.shape))
 
 
 def audit_rows(served: Served, inputs: Inputs) -> Link:

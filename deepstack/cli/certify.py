@@ -23,6 +23,7 @@ def certify(
     backend: Annotated[
         Literal["loky", "dask", "ray"], typer.Option("--backend", help="Where several workers run.")
     ] = "loky",
+    artifacts: options.Artifacts = Path("artifacts"),
 ) -> None:
     """Show where the score lies among those of worlds without an edge.
 
@@ -37,13 +38,21 @@ def certify(
     """
     settings = read_config(config, set_ or (), data or ())
     check_folder(out)
+    check_folder(artifacts, "--artifacts")
     with quiet_import():
         from deepstack.evaluation.certificate import sentences
         from deepstack.studies.null_certificate import null_certificate
 
     with show_progress() as progress:
         report = null_certificate(
-            settings, out, reruns=reruns, minutes=minutes, workers=workers, backend=backend, progress=progress
+            settings,
+            out,
+            reruns=reruns,
+            minutes=minutes,
+            workers=workers,
+            backend=backend,
+            artifacts=artifacts,
+            progress=progress,
         )
     print("\n".join(sentences(report)))
     print(f"certificate: {out / 'certificate.json'}")

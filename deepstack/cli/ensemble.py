@@ -21,26 +21,35 @@ def ensemble(
         Literal["mean", "weighted", "voting", "weighted_voting", "stacking", "neural_stacking"],
         typer.Option("--method", help="What the verdict is about."),
     ] = "mean",
+    classical: Annotated[
+        list[Literal["logistic", "random_forest", "gradient_boosting", "xgboost"]] | None,
+        typer.Option("--classical", help="A member that is no network, fitted here; repeat it for several."),
+    ] = None,
     repair: options.Repair = None,
 ) -> None:
     """Judge several finished models as one, beside each of them and boosted trees.
 
     The members were trained on these candles with the same labels and split; they are aligned on the decision time.
-    Writes report.json, report.html and plots, with figures by market regime.
+    Writes report.json, report.html and plots, with figures by market regime. Classical members are fitted on the same
+    training samples; an ensemble with one of them is judged, but stands in no SavedModel.
 
     \b
     Examples:
       deepstack ensemble artifacts/gaf_15 artifacts/gaf_30 artifacts/gaf_60 --data BNBUSDT-1m.csv --out gaf_together
       deepstack ensemble artifacts/lstm-* artifacts/tcn-* --data candles/ --method stacking --out together
+      deepstack ensemble artifacts/gru-* --classical random_forest --classical logistic --data candles/ --out mixed
     """
     if out.exists():
         raise DeepstackError(
             f"--out {out}", expected="a folder that does not exist", received="one that does", remedy="another name"
         )
     check_folder(out)
-    if len(artifacts) < 2:
+    if len(artifacts) + len(classical or ()) < 2:
         raise DeepstackError(
-            "ARTIFACT...", expected="two or more artifacts", received="one", remedy="naming the others too"
+            "ARTIFACT...",
+            expected="two or more members",
+            received="one artifact",
+            remedy="naming the others too, or --classical random_forest",
         )
     from deepstack.artifact.load import open_artifact
 
@@ -51,6 +60,8 @@ def ensemble(
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
-        report = judge_together(artifacts, market, out, method=method, progress=progress)
+        report = judge_together(
+            artifacts, market, out, method=method, classical=tuple(classical or ()), progress=progress
+        )
     print("\n".join(compact_lines(report)))
     print(f"report: {out / 'report.html'}")

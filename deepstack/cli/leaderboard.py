@@ -34,6 +34,7 @@ def leaderboard(
     backend: Annotated[
         Literal["loky", "dask", "ray"], typer.Option("--backend", help="Where several workers run.")
     ] = "loky",
+    artifacts: options.Artifacts = Path("artifacts"),
 ) -> None:
     """Judge many models on the same folds.
 
@@ -56,6 +57,7 @@ def leaderboard(
         )
     spec = FoldsConfig(scheme=scheme, count=folds, groups=groups, test_groups=test_groups)
     check_folder(out)
+    check_folder(artifacts, "--artifacts")
     with quiet_import():
         from deepstack.studies.leaderboard import leaderboard as run_leaderboard
         from deepstack.studies.page import NOTE, markdown_lines, summary_lines
@@ -68,6 +70,7 @@ def leaderboard(
             seeds=_numbers(seeds),
             workers=workers,
             backend=backend,
+            artifacts=artifacts,
             progress=progress,
         )
     print("\n".join([*summary_lines(found), "", *markdown_lines(found), "", NOTE]))

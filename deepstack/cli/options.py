@@ -25,3 +25,7 @@ Repair = Annotated[
     Literal["strict", "sort", "drop"] | None,
     typer.Option("--repair", help="What may be done to defective rows; docs/config.md, data.repair."),
 ]
+Artifacts = Annotated[
+    Path,
+    typer.Option("--artifacts", metavar="DIR", help="Folder of finished runs, whose ledger counts what is tried."),
+]

@@ -40,7 +40,7 @@ def check_output(path: Path, suffixes: tuple[str, ...], option: str = "--out") -
         )
 
 
-def check_folder(path: Path) -> None:
+def check_folder(path: Path, option: str = "--out") -> None:
     """Refuse, before any work is done, a folder that could not be made or written to at the end of it.
 
     Raises:
@@ -51,7 +51,7 @@ def check_folder(path: Path) -> None:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise DeepstackError(
-            f"--out {path}",
+            f"{option} {path}",
             expected="a folder you may write to, or a new one in such a folder",
             received=f"{place}, {'a file' if place.is_file() else 'read-only'}",
             remedy="another place",

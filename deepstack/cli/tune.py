@@ -60,7 +60,7 @@ def tune(
     settings = read_config(config, set_ or (), data or ())
     folder = out or Path("searches") / settings.name
     check_folder(folder)
-    check_folder(artifacts)
+    check_folder(artifacts, "--artifacts")
     with quiet_import():
         from deepstack.tuning.page import TABLE_HEAD, table_line, winner_sentences
         from deepstack.tuning.search import Hands

@@ -16,6 +16,8 @@ from deepstack.labels.weights import correct_priors
 from deepstack.progress import Progress, no_progress
 
 INVERSE_L2 = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+TRAININGS = {"take_all": 0, "logistic": len(INVERSE_L2)}
+"""Models fitted for one baseline, where it is not one."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ class Trial:
     made: Made = Made()
     until: str = ""
 
+    def __post_init__(self) -> None:
+        if not len(self.returns.values) or not np.isfinite(self.returns.values).all():
+            raise ValueError("returns that are none")
+
     @property
     def id(self) -> str:
         """The same for the same strategy with the same returns: trying it again finds nothing new."""
@@ -153,7 +157,7 @@ class Ledger:
             if not isinstance(values, list):
                 raise ValueError("returns that are none")
             returns = np.array(values, np.float64)
-            if returns.ndim != 1 or not len(returns) or not np.isfinite(returns).all():
+            if returns.ndim != 1:
                 raise ValueError("returns that are none")
             days = pd.date_range(texts[3], periods=len(returns), freq="D", tz="UTC")
             kind, name, run, _ = texts

@@ -28,7 +28,7 @@ class DailyReturns:
 def daily_returns(equity: Equity) -> DailyReturns:
     """Returns from one UTC day's last bar to the next; bars longer than a day leave days of 0 between them.
 
-    A ruined account returns 0 ever after.
+    A ruined account returns 0 ever after, and so does one that has grown beyond what a float64 can hold.
     """
     # A bar that closes at midnight belongs to the day that ends there.
     day = (equity.times - pd.Timedelta(1, "ms")).floor("D")
@@ -37,4 +37,4 @@ def daily_returns(equity: Equity) -> DailyReturns:
     before = value.shift(1, fill_value=equity.value[0])
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.where(before > 0.0, value / before - 1.0, 0.0)
-    return DailyReturns(pd.DatetimeIndex(value.index), returns)
+    return DailyReturns(pd.DatetimeIndex(value.index), np.where(np.isfinite(returns), returns, 0.0))

@@ -67,7 +67,8 @@ def deflated_sharpe(returns: np.ndarray, trial_sharpes: np.ndarray, trials: int 
     Args:
         returns: float64 [n], of the strategy chosen.
         trial_sharpes: Sharpe ratios of the tried strategies, the chosen one's among them, of one return each.
-        trials: how many were tried, where not all left a Sharpe ratio.
+        trials: how many were tried, where not all left a Sharpe ratio. Where fewer than two did, their ratios are taken
+            to spread as those of strategies without an edge do, by one over the root of the number of returns.
 
     Returns:
         In [0, 1]; NaN as `probabilistic_sharpe`. Correlated trials count as if each were new: it errs to the safe side.
@@ -75,7 +76,7 @@ def deflated_sharpe(returns: np.ndarray, trial_sharpes: np.ndarray, trials: int 
     Source: as `expected_best_sharpe`.
     """
     known = trial_sharpes[np.isfinite(trial_sharpes)]
-    spread = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else 1.0 / math.sqrt(max(len(returns) - 1, 1))
     return probabilistic_sharpe(returns, expected_best_sharpe(max(trials or 0, len(known)), spread))
 
 

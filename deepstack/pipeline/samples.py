@@ -29,6 +29,8 @@ from deepstack.samples.windows import Windows
 
 EXAMPLES = 32
 """Unscaled validation samples kept for the servable's warm-up."""
+STOPPING_SHARE = 0.15
+"""Of the training samples, the latest, that end the training of what must not meet validation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +142,16 @@ class Slices:
     def samples(self, index: np.ndarray) -> Samples:
         """One slice as the training loop reads it."""
         return Samples(self.inputs, index, self.y[index], self.weight[index])
+
+    def stopped_inside(self, embargo_bars: int) -> "Slices":
+        """The training slice alone, divided into what is fitted on and what stops it: validation stays unmet.
+
+        Raises:
+            DataError: a part lacks a class.
+        """
+        inside = self.split.stopped_inside(self.labels.samples, STOPPING_SHARE, embargo_bars * self.interval)
+        require_every_class(inside, self.labels.codes, self.labels.classes)
+        return replace(self, split=inside)
 
     def frame(self, index: np.ndarray) -> pd.DataFrame:
         """The samples of one slice, numbered from 0."""

@@ -27,7 +27,6 @@ from deepstack.models.options import read_options
 from deepstack.pipeline.samples import Slices, part
 from deepstack.pipeline.train_network import Weights, builder, train_network
 from deepstack.progress import Progress, no_progress
-from deepstack.samples.split import require_every_class
 from deepstack.samples.windows import Windows
 from deepstack.training.fit import FitResult
 
@@ -46,8 +45,6 @@ FACTS = (
 """Of a member's training, kept beside its weights."""
 NOWHERE = -1e4
 """Logit of a share of exactly 0."""
-STOPPING_SHARE = 0.15
-"""Of the training samples, the latest, that end a member's training."""
 GEOMETRIC_RATE = 0.5
 """Peak rate of the short cycles as a share of the training's."""
 
@@ -87,7 +84,7 @@ def train_members(
     network = builder(config, parts)()
     results: list[FitResult] = []
     weights: dict[str, Weights] = {}
-    fitting = _stopped_inside(config, parts)
+    fitting = parts.stopped_inside(config.split.embargo_bars)
     for model in options.models:
         names = [name for name, kind in options.members if kind == model]
         weights |= _copies(config, options, model, names, fitting, folder / FOLDER, results, resume, progress)
@@ -111,14 +108,6 @@ def train_members(
     members = [name for name, _ in options.members]
     facts = {"ensemble": {"method": options.ensemble_method, "members": members, "rule": RULE, "company": company}}
     return _joined(results, network, np.stack(validation, axis=1), facts)
-
-
-def _stopped_inside(config: RunConfig, parts: Slices) -> Slices:
-    """The training slice alone, divided into what members are fitted on and what stops them."""
-    embargo = config.split.embargo_bars * parts.interval
-    inside = parts.split.stopped_inside(parts.labels.samples, STOPPING_SHARE, embargo)
-    require_every_class(inside, parts.labels.codes, parts.labels.classes)
-    return replace(parts, split=inside)
 
 
 def _copies(
@@ -206,11 +195,18 @@ class _EndOfCycle(keras.callbacks.Callback):
 
 
 def require_cycles(options: EnsembleConfig, training: TrainingConfig) -> None:
-    """Refuse snapshots of more cycles than there are epochs.
+    """Refuse snapshots of more cycles than there are epochs, and cycles that a time limit would cut short.
 
     Raises:
-        ConfigError: says how many epochs it takes.
+        ConfigError: says how many epochs it takes, or that time cannot be limited.
     """
+    if options.copies_by != "seeds" and training.minutes is not None:
+        raise ConfigError(
+            "training.minutes",
+            expected=f"none with copies_by {options.copies_by}, whose copies stand at the ends of cycles",
+            received=f"{training.minutes:g}",
+            remedy="fewer training.epochs, or copies_by seeds",
+        )
     if options.copies_by == "snapshots" and training.epochs < options.copies:
         raise ConfigError(
             "training.epochs",

@@ -6,9 +6,11 @@ from typing import Any
 from deepstack.artifact.atomic import disk_errors
 from deepstack.config.run import RunConfig
 from deepstack.ensembles.combine import METHODS
+from deepstack.evaluation.baselines import TRAININGS
 from deepstack.evaluation.deflation import deflation
 from deepstack.evaluation.ledger import Ledger, Made, Trial
 from deepstack.evaluation.returns import DailyReturns
+from deepstack.training.fit import FitResult
 
 Returns = Mapping[str, Mapping[str, DailyReturns]]
 """Output → model → daily returns, the network's first."""
@@ -63,9 +65,19 @@ def tried(
     }
 
 
+def made_by(fitted: FitResult) -> Made:
+    """The choices behind one training and its threshold, the members of an ensemble and what combines them counted."""
+    company = fitted.facts.get("ensemble", {}).get("company")
+    return Made() if company is None else _settled(max(company.values(), key=lambda one: len(one["dropped"])))
+
+
+def _settled(company: Mapping[str, Any]) -> Made:
+    return Made(company.get("trainings", 0), 1, 1 + len(company["dropped"]))
+
+
 def _kind_and_made(model: str, settled: Mapping[str, Any] | None) -> tuple[str, Made]:
     if settled is not None and (model == "network" or model.removeprefix("ensemble_") in METHODS):
-        return "ensemble", Made(settled.get("trainings", 0), 1, 1 + len(settled["dropped"]))
+        return "ensemble", _settled(settled)
     if model == "network":
         return "training", Made()
-    return "baseline", Made(trainings=int(model != "take_all"))
+    return "baseline", Made(trainings=TRAININGS.get(model, 1))

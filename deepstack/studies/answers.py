@@ -29,7 +29,8 @@ class Answers:
         fold, seed: which fit.
         validation, test: float64 [samples, outputs, classes], corrected to the priors.
         validation_rows, test_rows: int64 [samples], positions among all labelled samples of the market.
-        facts: `seconds` of the fit, `epochs`, `parameters`; those that are known.
+        facts: `seconds` of the fit, `epochs`, `parameters`, and the choices made (`trainings`, `ensembles`); those that
+            are known.
     """
 
     model: str
@@ -62,6 +63,7 @@ class Store:
             "config": config.model_dump(mode="json", exclude=_UNASKED),
             "folds": self.folds.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
+            "stopped": "inside",
         }
         digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
         return self.folder / f"{model}-fold{fold}-seed{seed}-{digest}.npz"

@@ -1,10 +1,14 @@
-"""Fitting one config, or the baselines, on every fold and seed of a study; what is stored is not fitted again."""
+"""Fitting one config, or the baselines, on every fold and seed of a study; what is stored is not fitted again.
+
+Every model is fitted and stopped inside the training slice, so that what it says on validation is out of fold for the
+ensembles, calibrations and thresholds that learn there.
+"""
 
 import gc
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -14,7 +18,7 @@ import pandas as pd
 from deepstack.artifact.model import class_probabilities
 from deepstack.candles.market import Market, closes
 from deepstack.config.run import RunConfig
-from deepstack.evaluation.baselines import Predictions
+from deepstack.evaluation.baselines import TRAININGS, Predictions
 from deepstack.labels.labelled import label
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
@@ -22,6 +26,7 @@ from deepstack.pipeline.judgement import baselines_of
 from deepstack.pipeline.market import Source, load_source
 from deepstack.pipeline.samples import Found, Slices, find, part, slices
 from deepstack.pipeline.train import train
+from deepstack.pipeline.tried import made_by
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.folds import make_folds
 from deepstack.samples.split import Split
@@ -114,11 +119,16 @@ Made = Iterator[tuple[str, Predictions, dict[str, float]]]
 def _network(config: RunConfig, parts: Slices, warm: Warm, progress: Progress) -> Made:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        fitted = train(config, parts, Path(folder), progress=progress, warm=warm)
+        fitted = train(
+            config, parts.stopped_inside(config.split.embargo_bars), Path(folder), progress=progress, warm=warm
+        )
+    made = made_by(fitted)
     facts = {
         "seconds": time.perf_counter() - started,
         "epochs": float(fitted.epochs),
         "parameters": float(fitted.model.count_params()),
+        "trainings": float(made.trainings),
+        "ensembles": float(made.ensembles),
     }
     head = head_of(config.labels, config.model)
     split = parts.split
@@ -126,16 +136,26 @@ def _network(config: RunConfig, parts: Slices, warm: Warm, progress: Progress) -
         class_probabilities(fitted.model, head, part(parts.inputs, index), parts.priors)
         for index in (split.validation, split.test)
     )
-    validation = validation if fitted.validation is None else fitted.validation
     yield config.name, Predictions(validation, test), facts
 
 
 def _baselines(config: RunConfig, parts: Slices, progress: Progress) -> Made:
-    started = time.perf_counter()
-    outputs = [baselines_of(parts, k, config, progress) for k in range(len(parts.labels.outputs))]
-    facts = {"seconds": (time.perf_counter() - started) / len(config.evaluation.baselines)}
     for name in config.evaluation.baselines:
-        yield name, _stacked([output[name] for output in outputs]), facts
+        started = time.perf_counter()
+        alone = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"baselines": (name,)})})
+        outputs = [_baseline(alone, parts, k, progress) for k in range(len(parts.labels.outputs))]
+        trainings = float(TRAININGS.get(name, 1) * len(outputs))
+        yield name, _stacked(outputs), {"seconds": time.perf_counter() - started, "trainings": trainings}
+
+
+def _baseline(config: RunConfig, parts: Slices, output: int, progress: Progress) -> Predictions:
+    """The config's one baseline, stopped as the networks are."""
+    rows = parts.split.validation, parts.split.test
+    inside = parts.stopped_inside(config.split.embargo_bars)
+    asked = replace(inside, split=replace(inside.split, test=np.concatenate(rows)))
+    (found,) = baselines_of(asked, output, config, progress).values()
+    validation, test = np.split(found.test, [len(rows[0])])
+    return replace(found, validation=validation, test=test)
 
 
 def _stacked(outputs: Sequence[Predictions]) -> Predictions:

@@ -31,6 +31,8 @@ from deepstack.studies.members import unused_labels
 from deepstack.studies.page import write_board
 from deepstack.studies.same_samples import ENSEMBLES, NOT_COMBINED, Common, common
 
+COSTS = ("seconds", "epochs", "parameters")
+
 
 def leaderboard(
     configs: Sequence[RunConfig],
@@ -40,13 +42,14 @@ def leaderboard(
     seeds: Sequence[int] = (7,),
     workers: int = 1,
     backend: Backend = "loky",
+    artifacts: Path | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Fit every config on every fold and seed and judge them together.
 
     The first config's baselines stand beside them, and the ensembles of all. Whatever is fitted is stored in
     `<out>/fits` and not fitted again, so it can be broken off at any time. Writes `leaderboard.json`, `.csv`, `.html`
-    and `plots/leaderboard.png` into `out`, and counts every strategy in the ledger beside it.
+    and `plots/leaderboard.png` into `out`, and counts every strategy in the ledger of `artifacts`.
 
     Args:
         configs: one a model, with different names and the same labels, embargo and data.
@@ -55,6 +58,7 @@ def leaderboard(
         seeds: one training each.
         workers: fits at a time.
         backend: see `in_parallel`; it decides only where several workers run.
+        artifacts: folder of finished runs, whose ledger counts what is tried; that which `out` stands in by default.
         progress: told of all long work.
 
     Returns:
@@ -73,7 +77,8 @@ def leaderboard(
     first = configs[0]
     count = len(make_folds(labels.samples, closes(source.market), source.interval, folds, first.split.embargo_bars))
     jobs = [Job(first, store, tuple(seeds), baselines=True), *(Job(one, store, tuple(seeds)) for one in configs)]
-    Ledger(out.parent / LEDGER).trials()  # what could not be read at the end is told before any work
+    ledger = Ledger((artifacts or out.parent) / LEDGER)
+    ledger.trials()  # what could not be read at the end is told before any work
     _read(jobs, count)
     todo = [job for job in jobs if job.missing(count)]
     names = ["baselines" if job.baselines else job.config.name for job in todo]
@@ -85,14 +90,14 @@ def leaderboard(
     elif todo:
         calls = [(job, count) for job in todo]
         in_parallel(fit_job, calls, names, workers=workers, backend=backend, progress=progress)
-    report = _judge(jobs, count, source, labels, out, progress)
+    report = _judge(jobs, count, source, labels, ledger, out.name, progress)
     with disk_errors(out):
         write_board(out, report)
     return report
 
 
 def _judge(
-    jobs: Sequence[Job], count: int, source: Source, labels: Labels, out: Path, progress: Progress
+    jobs: Sequence[Job], count: int, source: Source, labels: Labels, ledger: Ledger, run: str, progress: Progress
 ) -> dict[str, Any]:
     first, folds, seeds = jobs[0].config, jobs[0].store.folds, jobs[0].seeds
     answers = _read(jobs, count)
@@ -107,9 +112,9 @@ def _judge(
         standings[name] = standing(name, fits, tested)
     progress("judge", len(names), len(names), "done")
     kinds = _kinds(jobs, names)
-    known = _tried(standings, kinds, fits, out, tuple(source.market))
+    known = _tried(standings, kinds, fits, answers, ledger, run, tuple(source.market))
     best = _best_baseline(standings, kinds)
-    facts = _facts(answers)
+    facts = _facts(answers, kinds)
     board: list[dict[str, Any]] = [
         {"model": name, "kind": kinds[name], **_row(one, standings[best], known, tested), **facts.get(name, {})}
         for name, one in standings.items()
@@ -136,22 +141,35 @@ def _judge(
 
 
 def _tried(
-    standings: dict[str, Standing], kinds: dict[str, str], fits: dict[Fit, Common], out: Path, symbols: tuple[str, ...]
+    standings: dict[str, Standing],
+    kinds: dict[str, str],
+    fits: dict[Fit, Common],
+    answers: dict[Fit, list[Answers]],
+    ledger: Ledger,
+    run: str,
+    symbols: tuple[str, ...],
 ) -> list[Trial]:
-    """Every strategy goes into the ledger beside the study; all that is in it."""
-    ledger = Ledger(out.parent / LEDGER)
+    """Every strategy goes into the ledger; all that is in it."""
     found = []
     for name, one in standings.items():
         for number, (output, returns) in enumerate(one.returns.items()):
             if kinds[name] == "ensemble":
                 made = Made(0, len(fits), sum(1 + len(fit.dropped[number]) for fit in fits.values()))
             else:
-                made = Made(0 if name in NOT_COMBINED else len(fits), len(fits))
+                made = _made([each for answered in answers.values() for each in answered if each.model == name])
             kind = "training" if kinds[name] == "network" else kinds[name]
-            found.append(Trial(kind, f"{name} {output}", out.name, symbols, returns, made))
+            found.append(Trial(kind, f"{name} {output}", run, symbols, returns, made))
     with disk_errors(ledger.path):
         ledger.append(found)
     return ledger.trials()
+
+
+def _made(answers: Sequence[Answers]) -> Made:
+    trainings, ensembles = (
+        sum(int(one.facts.get(key, default)) for one in answers)
+        for key, default in (("trainings", 1), ("ensembles", 0))
+    )
+    return Made(trainings, len(answers), ensembles)
 
 
 def _row(one: Standing, best: Standing, known: Sequence[Trial], tested: Tested) -> dict[str, Any]:
@@ -263,17 +281,20 @@ def _snooping(standings: dict[str, Standing], config: RunConfig) -> dict[str, An
     return found
 
 
-def _facts(answers: dict[Fit, list[Answers]]) -> dict[str, dict[str, float]]:
-    """Mean cost a fit of every model."""
+def _facts(answers: dict[Fit, list[Answers]], kinds: dict[str, str]) -> dict[str, dict[str, float]]:
+    """Mean cost a fit of every model; an ensemble costs what all its members do."""
     known: dict[str, list[Any]] = {}
     for each in answers.values():
         for one in each:
             known.setdefault(one.model, []).append(one.facts)
-    return {
-        name: {key: float(np.mean([fact[key] for fact in facts])) for key in facts[0]}
+    found = {
+        name: {key: float(np.mean([fact[key] for fact in facts])) for key in COSTS if key in facts[0]}
         | {"longest_fit_seconds": max(fact["seconds"] for fact in facts)}
         for name, facts in known.items()
     }
+    members = [one for name, one in found.items() if name not in NOT_COMBINED]
+    together = {key: sum(one.get(key, 0.0) for one in members) for key in COSTS}
+    return found | {name: together for name, kind in kinds.items() if kind == "ensemble"}
 
 
 def _sizes(fold: int, seed: int, one: Common) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from deepstack.pipeline.answered import answered, daily_of, taken
 from deepstack.pipeline.market import Source, load_source
 from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.train import check, train
+from deepstack.pipeline.tried import made_by
 from deepstack.progress import Progress, no_progress
 from deepstack.studies.backends import Backend, in_parallel
 from deepstack.training.warm import Warm
@@ -43,13 +44,14 @@ def null_certificate(
     minutes: float = 60.0,
     workers: int = 1,
     backend: Backend = "loky",
+    artifacts: Path | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Where does a config's score lie among those of worlds without an edge?
 
     In `mirrored` worlds the candles have no direction (see `deepstack.candles.mirror`); in `shifted` ones the labels
     are those of another time. Features, labels, split, selection, scaling, training and threshold are all made anew.
-    What is done is kept in `<out>/scores.jsonl` and not done again; the real run is counted in the ledger beside `out`.
+    What is done is kept in `<out>/scores.jsonl` and not done again; the ledger of `artifacts` counts the real run.
     Writes `certificate.json` and `certificate.png`.
 
     Args:
@@ -59,6 +61,7 @@ def null_certificate(
         minutes: after which no new rerun is begun; what is there by then is reported.
         workers: reruns at a time.
         backend: see `in_parallel`.
+        artifacts: folder of finished runs, whose ledger counts what is tried; that which `out` stands in by default.
         progress: told of all long work.
 
     Returns:
@@ -78,14 +81,15 @@ def null_certificate(
     jobs: list[tuple[World, int]] = [("real", 0)]
     jobs += [(world, number) for number in range(1, reruns + 1) for world in WORLDS]
     todo = [job for job in jobs if job not in {(score.world, score.number) for score in known}]
+    ledger = (artifacts or out.parent) / LEDGER
     deadline = time.monotonic() + 60.0 * minutes
     while todo and (time.monotonic() < deadline or todo[0][0] == "real"):
         now, todo = todo[: max(1, workers)], todo[max(1, workers) :]
         progress("reruns", len(jobs) - len(todo) - len(now), len(jobs), f"{now[0][0]} {now[0][1] or ''}")
         if workers == 1:
-            score_of(config, *now[0], out, source)
+            score_of(config, *now[0], out, ledger, source)
         else:
-            calls = [(config, *job, out) for job in now]
+            calls = [(config, *job, out, ledger) for job in now]
             names = [f"{world} {number}" for world, number in now]
             in_parallel(score_of, calls, names, workers=workers, backend=backend, progress=progress)
     progress("reruns", len(jobs) - len(todo), len(jobs), "done" if not todo else "time is up")
@@ -98,8 +102,10 @@ def null_certificate(
     return report
 
 
-def score_of(config: RunConfig, world: World, number: int, out: Path, source: Source | None = None) -> Score:
-    """Run the pipeline once in one world, and write its score."""
+def score_of(
+    config: RunConfig, world: World, number: int, out: Path, ledger: Path, source: Source | None = None
+) -> Score:
+    """Run the pipeline once in one world, write its score, and count the real one in the ledger."""
     started = time.perf_counter()
     source = source or load_source(config)
     seed = config.seed + 1000 * number
@@ -122,9 +128,9 @@ def score_of(config: RunConfig, world: World, number: int, out: Path, source: So
     )
     if world == "real":  # a training, a threshold and a look at the test slice as any other
         symbols = tuple(source.market)
-        Ledger(out.parent / LEDGER).append(
+        Ledger(ledger).append(
             [
-                Trial("training", f"{config.model.name} {output}", out.name, symbols, daily)
+                Trial("training", f"{config.model.name} {output}", out.name, symbols, daily, made_by(fitted))
                 for output, daily in daily_of(trades, config, market).items()
             ]
         )

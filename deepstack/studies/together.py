@@ -7,8 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
+from deepstack.config.evaluation import Baseline
 from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import RULE, diversity
 from deepstack.evaluation.baselines import Predictions
@@ -38,6 +41,7 @@ def ensemble(
     out: Path,
     *,
     method: Method = "mean",
+    classical: Sequence[Baseline] = (),
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Judge several finished models as one and write `report.json`, `report.html` and `plots/` into `out`.
@@ -51,19 +55,20 @@ def ensemble(
         market: those candles.
         out: folder of the report; made here.
         method: which ensemble the verdict is about.
+        classical: baselines that are members too; fitted here, they are in no artifact and no SavedModel.
 
     Raises:
         ArtifactError: members that do not belong together, or a place that cannot be written.
     """
     members = aligned(artifacts, market, progress)
     config = members.config
-    if find_spec("xgboost") and "xgboost" not in config.evaluation.baselines:
-        wider = config.evaluation.model_copy(update={"baselines": (*config.evaluation.baselines, "xgboost")})
-        config = config.model_copy(update={"evaluation": wider})
+    asked = dict.fromkeys((*config.evaluation.baselines, *classical, *(("xgboost",) if find_spec("xgboost") else ())))
+    wider = config.evaluation.model_copy(update={"baselines": tuple(asked)})
+    config = config.model_copy(update={"evaluation": wider})
     models, company = {}, {}
     for number, output in enumerate(members.slices.labels.outputs):
         baselines = baselines_of(members.slices, number, config, progress)
-        models[output], company[output] = _models(members, number, method, baselines)
+        models[output], company[output] = _models(members, number, method, baselines, classical)
     judged = judge_models(models, members.slices, market, config, progress=progress)
     figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
     stages = {
@@ -72,13 +77,13 @@ def ensemble(
     }
     named = config.model_copy(update={"model": config.model.model_copy(update={"name": f"ensemble_{method}"})})
     subject = f"ensemble by {method.replace('_', ' ')}"
-    ledger, symbols = Ledger(out.parent / LEDGER), list(market)
+    ledger, symbols = Ledger(artifacts[0].parent / LEDGER), list(market)
     counted = tried(ledger, judged.returns, run=out.name, symbols=symbols, config=named, combined=company)
     report = {
         "run": out.name,
         "ensemble": {
             "method": method,
-            "members": list(members.names),
+            "members": [*members.names, *classical],
             "artifacts": [path.name for path in artifacts],
             "rule": RULE,
             "company": company,
@@ -112,23 +117,27 @@ def _written(out: Path, report: dict[str, Any], figures: dict[str, Any]) -> dict
 
 
 def _models(
-    members: Aligned, number: int, method: Method, baselines: dict[str, Predictions]
+    members: Aligned, number: int, method: Method, baselines: dict[str, Predictions], classical: Sequence[Baseline]
 ) -> tuple[dict[str, Predictions], dict[str, Any]]:
     """Everybody on one output, and who was left out of the ensembles and how far the members differ."""
     split = members.slices.split
+    networks = {
+        name: Predictions(members.validation[k][:, number], members.test[k][:, number])
+        for k, name in enumerate(members.names)
+    }
+    everyone = networks | {name: baselines[name] for name in classical}
     given = Members(
-        members.validation[:, :, number],
-        members.test[:, :, number],
+        np.stack([one.validation for one in everyone.values()]),
+        np.stack([one.test for one in everyone.values()]),
         members.slices.labels.codes[split.validation, number],
         members.slices.frame(split.validation),
     )
     combined = {name: combine(name, given) for name in METHODS}
     ensemble, settled = combined.pop(method)
     others = {f"ensemble_{name}": one for name, (one, _) in combined.items()}
-    alone = {name: Predictions(given.validation[k], given.test[k]) for k, name in enumerate(members.names)}
-    dropped = [members.names[member] for member in settled.pruned.dropped]
+    dropped = [list(everyone)[member] for member in settled.pruned.dropped]
     company = {"dropped": dropped, "diversity": diversity(given.validation, given.codes)}
-    return {"network": ensemble, **others, **alone, **baselines}, company
+    return {"network": ensemble, **others, **networks, **baselines}, company
 
 
 def _two_stages(

@@ -29,6 +29,7 @@ from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.pipeline.train import check, train
 from deepstack.pipeline.train_members import apart
 from deepstack.pipeline.train_network import builder, train_network
+from deepstack.pipeline.tried import made_by
 from deepstack.samples.folds import make_folds
 from deepstack.samples.split import calendar_cuts
 from deepstack.training.fit import FitResult
@@ -107,7 +108,7 @@ class Examiner:
         if epochs is not None:
             config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
         check(config)
-        folds, found, days, hopeless = self._folds(config), [], [], False
+        folds, found, days, made, hopeless = self._folds(config), [], [], [], False
         seconds, trained = 0.0, 0
         fresh = self._fresh(config, folds[0]) if outcome.started_from or config.tuning.grow else None
         started_from = outcome.started_from or (fresh and self._shallower(config, fresh))
@@ -115,6 +116,7 @@ class Examiner:
             start = fresh and self._weights(started_from, number, fresh)
             fitted = self._fit(config, parts, start)
             seconds, trained = seconds + fitted.train_s, trained + fitted.epochs
+            made.append(made_by(fitted))
             said = answered(config, parts, fitted)
             trades = list(taken(config, parts, said))
             found.append(_score(config, parts, said.test, trades))
@@ -136,6 +138,8 @@ class Examiner:
             latency_ms=_latency_ms(fitted.model, folds[0]) if self.latency else None,
             started_from=started_from,
             returns={output: tree_of(daily) for output, daily in _joined(days).items()},
+            trainings=sum(one.trainings for one in made),
+            ensembles=sum(one.ensembles for one in made),
         )
 
     def _folds(self, config: RunConfig) -> list[Slices]:

@@ -34,6 +34,7 @@ class Outcome:
         started_from: trial whose weights it began with.
         worker: who ran it.
         returns: output → first day and daily returns over the folds' tests.
+        trainings, ensembles: made over all folds, see `evaluation.ledger.Made`.
     """
 
     trial: str
@@ -50,6 +51,8 @@ class Outcome:
     started_from: str | None = None
     worker: str = ""
     returns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trainings: int = 0
+    ensembles: int = 0
 
     def daily(self) -> dict[str, DailyReturns]:
         """The returns by output."""

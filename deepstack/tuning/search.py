@@ -188,7 +188,7 @@ class _Watch:
     def _count(self, outcome: Outcome) -> None:
         """Into the ledger, as tried for all the time the candles cover: the winner is chosen among all."""
         until, symbols = self.source.facts["last"], tuple(self.source.market)
-        made = Made(max(1, len(outcome.folds)), len(outcome.folds))
+        made = Made(max(1, outcome.trainings, len(outcome.folds)), len(outcome.folds), outcome.ensembles)
         self.ledger.append(
             [
                 Trial("tuning", self._name(outcome, output), self.study.folder.name, symbols, daily, made, until)

@@ -136,3 +136,10 @@ def test_more_trials_leave_less_of_a_sharpe_ratio() -> None:
     assert alone["deflated_sharpe"] == alone["probabilistic_sharpe"] == among["probabilistic_sharpe"] > 0.9
     assert among["deflated_sharpe"] < alone["deflated_sharpe"]
     assert alone["overfitting"] is None and 0.0 <= among["overfitting"] <= 1.0
+
+
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    days = pd.date_range("2024-01-01", periods=2, freq="D", tz="UTC")
+    for values in ([0.1, np.nan], [np.inf, 0.0]):
+        with pytest.raises(ValueError, match="none"):
+            trial(returns=DailyReturns(days, np.array(values)))

@@ -32,3 +32,8 @@ def test_other_days_read_as_nothing() -> None:
     one = DailyReturns(pd.date_range("2024-01-01", periods=2, freq="D", tz="UTC"), np.array([0.1, 0.2]))
     days = pd.date_range("2023-12-31", periods=4, freq="D", tz="UTC")
     np.testing.assert_allclose(one.on(days), [0.0, 0.1, 0.2, 0.0])
+
+
+def test_an_account_beyond_all_numbers_returns_nothing_more() -> None:
+    found = daily_returns(equity("2024-01-02", "1D", [1.0, 2.0, np.inf, np.inf]))
+    assert found.values.tolist() == [0.0, 1.0, 0.0, 0.0]

@@ -50,6 +50,17 @@ def test_the_deflated_ratio_is_that_of_skfolio(random: np.random.Generator) -> N
     assert deflated_sharpe(returns, sharpes[:1]) == probabilistic_sharpe(returns)
 
 
+def test_choices_count_where_one_strategy_alone_left_a_ratio(random: np.random.Generator) -> None:
+    returns = random.normal(0.05, 1.0, 800)
+    alone = np.array([sharpe_ratio(returns), math.nan])
+    left = [deflated_sharpe(returns, alone, trials=count) for count in (1, 2, 65)]
+    assert probabilistic_sharpe(returns) == left[0] > left[1] > left[2]
+    none = np.full(65, 1.0 / math.sqrt(len(returns) - 1)) * random.normal(
+        size=65
+    )  # what ratios without an edge spread by
+    assert left[2] == pytest.approx(deflated_sharpe(returns, none), abs=0.15)
+
+
 def test_without_an_edge_the_probability_is_uniform(random: np.random.Generator) -> None:
     values = [probabilistic_sharpe(random.standard_t(5, 500)) for _ in range(400)]
     assert kstest(values, "uniform").pvalue > 0.01

@@ -18,6 +18,7 @@ from deepstack.config.run import RunConfig
 from deepstack.ensembles.combine import METHODS
 from deepstack.errors import ArtifactError, ConfigError
 from deepstack.models import catalogue
+from deepstack.models.ensemble.ensemble import EnsembleConfig
 from deepstack.models.heads import head_of
 from deepstack.pipeline import train_members as module
 from deepstack.pipeline.market import load_source
@@ -25,7 +26,7 @@ from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
 from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.pipeline.train import train
-from deepstack.pipeline.train_members import train_members
+from deepstack.pipeline.train_members import require_cycles, train_members
 
 CONFIG = """\
 name: together
@@ -167,6 +168,14 @@ def test_shares_are_trained_with_the_members_when_asked_for(config: RunConfig, p
     shares = fitted.model.get_layer("combine").share_logits.numpy()
     assert np.ptp(shares) > 0.0
     assert fitted.validation is None
+
+
+def test_cycles_are_not_cut_short_by_a_clock(config: RunConfig) -> None:
+    limited = config.training.model_copy(update={"minutes": 0.5})
+    for by in ("snapshots", "geometric"):
+        with pytest.raises(ConfigError, match=r"training\.minutes.*copies_by " + by):
+            require_cycles(EnsembleConfig(copies=2, copies_by=by), limited)
+    require_cycles(EnsembleConfig(copies=2), limited)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,11 @@ from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ArtifactError, ConfigError
 from deepstack.evaluation.ledger import Ledger, Made
+from deepstack.labels.labelled import label
+from deepstack.pipeline.market import load_source
+from deepstack.pipeline.samples import Slices
 from deepstack.studies import fits as fits_module
+from deepstack.studies.answers import Store
 from deepstack.studies.backends import Backend
 from deepstack.studies.leaderboard import leaderboard
 from deepstack.studies.page import markdown_lines, summary_lines
@@ -33,6 +37,8 @@ evaluation: {{bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_
 MODELS = {
     "layers": "{name: sequential, options: {layers: 5, width: 8}}",
     "recurrent": "{name: gru, head: binary, options: {units: [4]}}",
+    "both": "{name: ensemble, head: binary, options: {other_models: [sequential], rnn_models: [gru], options: "
+    "{sequential: {layers: 5, width: 8}, gru: {units: [4]}}}}",
 }
 FOLDS = FoldsConfig(count=2, first_share=0.5)
 
@@ -81,8 +87,37 @@ def test_every_strategy_is_counted_once(place: Path, found: dict[str, Any]) -> N
     assert kinds == {"training", "ensemble", "baseline"}
     made = {trial.name.split()[0]: trial.made for trial in trials}
     dropped = sum(len(fit["dropped_from_ensembles"][0]) for fit in found["samples"]["fits"])
-    assert made["layers"] == made["logistic"] == Made(4, 4)  # two folds, two seeds
+    assert made["layers"] == made["gradient_boosting"] == Made(4, 4)  # two folds, two seeds
+    assert made["logistic"] == Made(4 * 5, 4)  # five strengths each
+    assert made["both"].trainings == 4 * 2 and made["both"].thresholds == 4 and made["both"].ensembles >= 4
     assert made["take_all"] == Made(0, 4) and made["ensemble_voting"] == Made(0, 4, 4 + dropped)
+
+
+def test_what_is_fitted_has_not_met_validation(place: Path) -> None:
+    config = config_of(place, "layers")
+    job = fits_module.Job(config, Store(place / "alone", FOLDS, "0"), (1,))
+    source = load_source(config)
+    seen = []
+
+    def spy(_: RunConfig, parts: Slices, *rest: Any, **more: Any) -> Any:
+        seen.append(parts.split)
+        raise KeyboardInterrupt
+
+    with mock.patch.object(fits_module, "train", spy), pytest.raises(KeyboardInterrupt):
+        fits_module.fit_job(job, 2, source)
+    labels = label(source.market, config.labels)
+    whole = fits_module.folds_of(labels.samples, source.market, job)[0]
+    assert seen[0].validation_cut < whole.validation_cut
+    assert labels.samples["end_time"].iloc[seen[0].train].max() < seen[0].validation_cut
+    assert not set(seen[0].validation) & set(whole.validation)
+
+
+def test_costs_are_each_models_own(found: dict[str, Any]) -> None:
+    rows = {row["model"]: row for row in found["board"]}
+    assert len({rows[name]["seconds"] for name in ("take_all", "logistic", "gradient_boosting")}) == 3
+    networks = sum(rows[name]["parameters"] for name in MODELS)
+    assert rows["ensemble_voting"]["parameters"] == networks
+    assert rows["ensemble_voting"]["seconds"] > max(rows[name]["seconds"] for name in MODELS)
 
 
 def test_the_page_the_table_and_the_plot_stand(place: Path, found: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from deepstack.candles.market import Candles, Market
 from deepstack.config.read import read_config
 from deepstack.errors import ArtifactError
 from deepstack.evaluation import report as report_module
+from deepstack.evaluation.ledger import LEDGER, Ledger, Made
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
@@ -94,6 +95,29 @@ def test_members_answer_for_the_same_decisions(artifacts: list[Path], market: Ma
     for number, path in enumerate(artifacts):
         table = load(path).predict(market).set_index("decision_time").loc[test["decision_time"]]
         np.testing.assert_allclose(table[["sell", "hold", "buy"]], members.test[number, :, 0], atol=1e-6)
+
+
+def test_a_tree_can_be_a_member(place: Path, artifacts: list[Path], market: Market) -> None:
+    classical = ("gradient_boosting", "logistic")
+    mixed = ensemble(artifacts[:1], market, place / "mixed", classical=classical)
+    assert mixed["ensemble"]["members"] == ["gaf_resnet18", *classical]
+    rows = mixed["baselines"]
+    assert {"gradient_boosting", "logistic", "gaf_resnet18"} <= set(rows)
+    company = mixed["ensemble"]["company"]["15min"]
+    assert np.shape(company["diversity"]["pairs"])[0] in (2, 3) and set(company["dropped"]) <= {
+        "gaf_resnet18",
+        *classical,
+    }
+    assert mixed["test"]["h15min"]["auc"] not in {rows[name]["h15min"]["auc"] for name in ("gaf_resnet18", *classical)}
+
+
+def test_what_is_tried_is_counted_beside_the_members(place: Path, artifacts: list[Path], report: dict) -> None:
+    trials = {trial.name: trial for trial in Ledger(artifacts[0].parent / LEDGER).trials() if trial.run == "together"}
+    dropped = len(report["ensemble"]["company"]["15min"]["dropped"])
+    assert trials["ensemble_weighted 15min"].kind == "ensemble"
+    assert trials["ensemble_weighted 15min"].made == Made(0, 1, 1 + dropped)
+    assert trials["take_all 15min"].made == Made(0, 1)
+    assert not (place / LEDGER).exists()
 
 
 def test_members_of_other_candles_or_labels_are_refused(place: Path, artifacts: list[Path], market: Market) -> None:

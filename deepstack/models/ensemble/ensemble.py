@@ -39,8 +39,8 @@ class EnsembleConfig:
         rnn_models: more of them; which list a member stands in does not matter.
         transformer_models: more of them.
         other_models: more of them; a model of one bar sees the newest of the window.
-        classical_models: none: trees are no Keras model and stand in no SavedModel; `deepstack leaderboard` combines
-            them.
+        classical_models: none: trees are no Keras model and stand in no SavedModel; `deepstack ensemble` and
+            `deepstack leaderboard` combine them with networks.
         ensemble_method: how answers are combined: settled on validation after each member's own training, or, for
             `end_to_end`, shares trained with all members at once.
         copies: of every member.
@@ -67,7 +67,7 @@ class EnsembleConfig:
         if self.classical_models:
             raise ValueError(
                 f"classical_models: expected none in one network, received {', '.join(self.classical_models)}; "
-                "`deepstack leaderboard` combines them with networks"
+                "`deepstack ensemble --classical` and `deepstack leaderboard` combine them with networks"
             )
         if len(set(self.models)) < len(self.models):
             raise ValueError(f"members: expected each once, received {', '.join(self.models)}; copies: 2 makes two")
