@@ -1,5 +1,6 @@
 """`deepstack ensemble`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,15 @@ from deepstack.cli.quiet import quiet_import
 from deepstack.errors import DeepstackError
 
 
+class Classical(StrEnum):
+    """Members that are no networks."""
+
+    logistic = "logistic"
+    random_forest = "random_forest"
+    gradient_boosting = "gradient_boosting"
+    xgboost = "xgboost"
+
+
 def ensemble(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Folders of finished runs.")],
     data: options.RequiredData,
@@ -22,7 +32,7 @@ def ensemble(
         typer.Option("--method", help="What the verdict is about."),
     ] = "mean",
     classical: Annotated[
-        list[Literal["logistic", "random_forest", "gradient_boosting", "xgboost"]] | None,
+        list[Classical] | None,
         typer.Option("--classical", help="A member that is no network, fitted here; repeat it for several."),
     ] = None,
     repair: options.Repair = None,
@@ -61,7 +71,7 @@ def ensemble(
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
         report = judge_together(
-            artifacts, market, out, method=method, classical=tuple(classical or ()), progress=progress
+            artifacts, market, out, method=method, classical=[one.value for one in classical or ()], progress=progress
         )
     print("\n".join(compact_lines(report)))
     print(f"report: {out / 'report.html'}")

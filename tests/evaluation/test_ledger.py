@@ -133,8 +133,9 @@ def test_more_trials_leave_less_of_a_sharpe_ratio() -> None:
     lucky = DailyReturns(own.returns.days, own.returns.values - own.returns.values.mean() + 0.0015)
     best = Trial("training", "best", "r", ("BTC",), lucky)
     alone, among = (deflation(lucky, [best, *others], ["BTC"], 50, 0) for others in ([], [trial(k) for k in range(40)]))
-    assert alone["deflated_sharpe"] == alone["probabilistic_sharpe"] == among["probabilistic_sharpe"] > 0.9
-    assert among["deflated_sharpe"] < alone["deflated_sharpe"]
+    assert alone["probabilistic_sharpe"] == among["probabilistic_sharpe"] > 0.9
+    # A training and a threshold are two choices, also where nothing else was tried.
+    assert among["deflated_sharpe"] < alone["deflated_sharpe"] < alone["probabilistic_sharpe"]
     assert alone["overfitting"] is None and 0.0 <= among["overfitting"] <= 1.0
 
 
