@@ -1,0 +1,87 @@
+"""What the audit looks at is really there: bars beyond a gap, every weight of a network, every answer of a label."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from deepstack.audit.chain import _of_config
+from deepstack.audit.features import audit_features
+from deepstack.audit.futures import reaching
+from deepstack.audit.labels import audit_decisions
+from deepstack.audit.network import stir
+from deepstack.candles.market import Candles, Market
+from deepstack.config.run import RunConfig
+from deepstack.features import table as table_module
+from deepstack.models import catalogue
+from deepstack.models.heads import binary_head
+from deepstack.progress import no_progress
+
+HOLE = slice(1000, 1100)
+"""Bars that are missing: more than the audit looks ahead."""
+
+
+@pytest.fixture(scope="module")
+def holed(audited_market: Market) -> Market:
+    symbol, candles = next(iter(audited_market.items()))
+    frame = candles.frame.drop(candles.frame.index[HOLE])
+    return {symbol: Candles(symbol, candles.interval, frame)}
+
+
+def test_the_bars_ahead_are_the_next_ones_however_long_the_gap(holed: Market) -> None:
+    ((symbol, candles),) = holed.items()
+    index = candles.frame.index
+    cut = reaching(holed, index[900], index[999], 24)[symbol].frame.index
+    assert cut[0] == index[901] and cut[-1] == index[1023]
+    assert cut[-1] - index[999] > 100 * candles.interval
+
+
+def test_a_feature_that_looks_over_a_gap_is_seen_at_its_edge(holed: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["return_1", "return_5"]
+    assert audit_features(holed, names, 20).offence is None
+    honest = table_module.make_table
+
+    def over_the_gap(market: Market, **more: object) -> object:
+        """The last row before a gap has the first price after it."""
+        table = honest(market, **more)
+        last = np.flatnonzero(np.diff(table.segment))
+        table.values[last, 0] = table.values[last + 1, 0]
+        return table
+
+    monkeypatch.setattr("deepstack.audit.features.make_table", over_the_gap)
+    found = audit_features(holed, names, 20)
+    assert found.offence is not None and found.offence.what == "return_1"
+
+
+def test_no_weight_of_a_network_is_left_at_zero() -> None:
+    options = {
+        "width": 8,
+        "res_blocks_per_unit": [2],
+        "dense_blocks_per_unit": [1],
+        "growth": 4,
+        "attention_scales": [1],
+    }
+    network = catalogue.build("ultimate", {"features": (6,)}, binary_head(), options)
+    x = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    assert any(not np.any(keras.ops.convert_to_numpy(weight)) for weight in network.weights)
+    before = network.predict(x, verbose=0)
+    stir(network)
+    assert all(np.any(keras.ops.convert_to_numpy(weight)) for weight in network.weights if "float" in weight.dtype)
+    after = network.predict(x, verbose=0)
+    assert np.isfinite(after).all() and not np.allclose(before, after)
+
+
+def test_more_symbols_than_rows_are_looked_at_all(audited_market: Market, config_of: Callable[..., RunConfig]) -> None:
+    found = audit_decisions(audited_market, config_of("bar").labels, 1)
+    assert found.offence is None and found.covers.startswith(f"{len(audited_market)} rows")
+
+
+def test_a_config_that_asks_for_a_calibration_is_audited_with_one(
+    audited_market: Market, config_of: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = config_of("horizons", "evaluation.calibration=platt")
+    subject = _of_config(config, audited_market, tmp_path, no_progress)
+    calibrations = subject.served.predictor.artifact.calibrations
+    assert len(calibrations) == 2 and all(one.changes for one in calibrations)
