@@ -28,6 +28,10 @@ class UnavailableError(ServerError):
     """Nobody answers at the moment: the one kind of failure that is tried again."""
 
 
+class NotFoundError(ServerError):
+    """The server has no such model, or not that version of it."""
+
+
 @dataclass(frozen=True)
 class Where:
     """A server.
@@ -77,6 +81,7 @@ class Client:
 
         Raises:
             UnavailableError: nobody answers.
+            NotFoundError: no such model or version.
             ServerError: the server refused, or the deadline has passed; its own words are in the message.
         """
         return self._tried(lambda left: self._speak.predict(model, inputs, version, label, signature, left))
@@ -179,7 +184,7 @@ class _Grpc:
         try:
             return method(request, timeout=left, metadata=self.metadata)
         except self.grpc.RpcError as error:
-            kind = UnavailableError if error.code() == self.grpc.StatusCode.UNAVAILABLE else ServerError
+            kind = _ERRORS.get(error.code().name, ServerError)
             raise _refused(kind, self.address, f"{error.code().name}: {error.details()}") from error
 
 
@@ -228,12 +233,16 @@ class _Rest:
             with urllib.request.urlopen(request, timeout=left, context=self.context) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            kind = UnavailableError if error.code == 503 else ServerError
+            kind = _ERRORS.get(error.code, ServerError)
             raise _refused(kind, self.base, f"{error.code}: {_words(error.read())}") from error
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             raise _refused(UnavailableError, self.base, str(error)) from error
 
 
+_ERRORS: dict[str | int, type[ServerError]] = {
+    **dict.fromkeys(("UNAVAILABLE", 503), UnavailableError),
+    **dict.fromkeys(("NOT_FOUND", 404), NotFoundError),
+}
 _KINDS = {"DT_FLOAT": np.float32, "DT_INT32": np.int32, "DT_INT64": np.int64, "DT_BOOL": np.bool_}
 
 

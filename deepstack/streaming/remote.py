@@ -1,5 +1,6 @@
 """Candles in, decisions out, where the network answers on a server and the features are worked out here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 
 from deepstack.candles.market import Candles, Market, as_market
 from deepstack.pipeline.predict import Predictor, load
-from deepstack.serving.client import Client
+from deepstack.samples.windows import Windows
+from deepstack.serving.client import Client, NotFoundError
 
 
 class RemotePredictor:
@@ -57,17 +59,26 @@ class RemotePredictor:
         known = moments[seen.known].reset_index(drop=True)
         if known.empty:
             return self.local.answered(known, self.local.raw(seen.inputs))
-        number, parts = self._require_features(), []
-        for start in range(0, len(known), self.batch_rows):
-            rows = np.arange(start, min(start + self.batch_rows, len(known)))
-            inputs = {name: values[rows] for name, values in seen.inputs.items()}
-            parts.append(self.client.predict(self.model, inputs, version=number))
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        try:
+            joined = self._asked(seen.inputs)
+        except NotFoundError:  # of the newest, or a label's, the one before may leave between two parts
+            if self._version is not None:
+                raise
+            joined = self._asked(seen.inputs)
         probability = joined["probability"].astype(np.float64)
         if self.local.head.kind == "binary":
             probability = np.stack([1.0 - probability, probability], axis=-1)[:, None]
         variance = np.reshape(joined["aleatoric"], (len(known), -1, 1)) if "aleatoric" in joined else None
         return self.local.tabled(known, probability, variance)
+
+    def _asked(self, inputs: Mapping[str, np.ndarray | Windows]) -> dict[str, np.ndarray]:
+        """The server's outputs for all rows, by one version of its model."""
+        number, parts, count = self._require_features(), [], len(next(iter(inputs.values())))
+        for start in range(0, count, self.batch_rows):
+            rows = np.arange(start, min(start + self.batch_rows, count))
+            part = {name: values[rows] for name, values in inputs.items()}
+            parts.append(self.client.predict(self.model, part, version=number))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _require_features(self) -> int:
         """The version that is meant now; all parts of a table are asked of it."""

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from deepstack.serving.client import Client, ServerError, UnavailableError, Where
+from deepstack.serving.client import Client, NotFoundError, ServerError, UnavailableError, Where
 from deepstack.serving.server.batching import Batching
 
 ROWS = np.random.default_rng(3).normal(size=(3, FEATURES)).astype(np.float32)
@@ -139,8 +139,9 @@ def test_the_client_speaks_both_and_says_what_the_server_said(served, expected, 
     for others in (NAMES[::-1], NAMES[:-1], ["other", *NAMES[1:]]):
         with pytest.raises(ServerError, match=rf"these {len(others)} features in this order, received feature_list_"):
             client.require_features("net", others)
-    with pytest.raises(ServerError, match="Servable not found"):
-        client.predict("none", {"features": ROWS})
+    for unknown, version in (("none", None), ("net", 77)):
+        with pytest.raises(NotFoundError, match="Servable not found"):
+            client.predict(unknown, {"features": ROWS}, version=version)
     client.close()
 
 
