@@ -31,7 +31,7 @@ def stream(
         Path | None, typer.Option("--fallback", metavar="ARTIFACT", help="Answers while the main model cannot.")
     ] = None,
     deadline_ms: Annotated[
-        float | None, typer.Option("--deadline-ms", help="A slower answer of the main model counts as a failure.")
+        float | None, typer.Option("--deadline-ms", help="The fallback answers then; counts as a failure.")
     ] = None,
     failures: Annotated[int, typer.Option("--failures", help="In a row, then the fallback answers.")] = 3,
     retry_s: Annotated[float, typer.Option("--retry-s", help="Rest before the main model is tried again.")] = 30.0,

@@ -3,10 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
+from deepstack.aside import aside
 from deepstack.candles.market import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Market
 from deepstack.errors import ConfigError, TooFewError
 from deepstack.features.catalogue import EVERYTHING
@@ -27,6 +30,10 @@ class Answered:
     table: pd.DataFrame
     model: str
     fallback: bool
+
+
+class _LateError(Exception):
+    """The deadline has passed."""
 
 
 class Desk:
@@ -60,6 +67,7 @@ class Desk:
             require_same_question(main.members[0].artifact, fallback.members[0].artifact)
         self.main, self.fallback, self.rules, self.tally = main, fallback, rules, tally
         self._clock, self._breaker = clock, Breaker(rules.failures, rules.retry_s)
+        self._asked: Future[Answered | None] | None = None
 
     @property
     def predictors(self) -> tuple[Predictor, ...]:
@@ -101,29 +109,40 @@ class Desk:
         """Answers at moments of one time; None while the candles are too few."""
         if self.fallback is None:
             return _answered(self.main, market, moments, since, fallback=False)
-        if self._breaker.allows(self._clock()):
-            started = self._clock()
+        if self._asked is not None and not self._asked.done():
+            self.tally.count("main_busy")
+        elif self._breaker.allows(self._clock()):
             try:
-                answered = _answered(self.main, market, moments, since, fallback=False)
+                answered = self._in_time(market, moments, since)
+            except _LateError:
+                self.tally.count("main_late")
+                self._failed(f"no answer in {self.rules.deadline_ms:g} ms")
             except Exception as error:  # noqa: BLE001 - whatever a model dies of, the fallback is there for it
                 self.tally.count("main_failures")
                 self._failed(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
             else:
-                self._judge(1000.0 * (self._clock() - started), answered is not None)
+                if answered is not None:
+                    self._spoke()
                 return answered
         answered = _answered(self.fallback, market, moments, since, fallback=True)
         if answered is not None:
             self.tally.count("fallback_answers", len(answered.table))
         return answered
 
-    def _judge(self, took_ms: float, spoke: bool) -> None:
-        if self.rules.deadline_ms is not None and took_ms > self.rules.deadline_ms:
-            self.tally.count("main_late")
-            self._failed(f"{took_ms:.1f} ms, {self.rules.deadline_ms:g} allowed")
-        elif spoke:
-            if self._breaker.is_open:
-                log.warning("%s has recovered", self.main.name)
-            self._breaker.succeeded()
+    def _in_time(self, market: Market, moments: pd.DataFrame, since: pd.Timestamp) -> Answered | None:
+        """The main model's answer; where there is a deadline, by a thread that is left alone once it has passed."""
+        ask = partial(_answered, self.main, market, moments, since, fallback=False)
+        if self.rules.deadline_ms is None:
+            return ask()
+        self._asked = aside(ask)
+        if not wait([self._asked], self.rules.deadline_ms / 1000.0).done:
+            raise _LateError
+        return self._asked.result()
+
+    def _spoke(self) -> None:
+        if self._breaker.is_open:
+            log.warning("%s has recovered", self.main.name)
+        self._breaker.succeeded()
 
     def _failed(self, what: str) -> None:
         log.warning("%s: %s", self.main.name, what)

@@ -12,7 +12,7 @@ class Rules:
 
     Attributes:
         wait_s: longest wait for the other symbols' bars of a moment, where features look at them.
-        deadline_ms: an answer of the main model that takes longer counts as a failure; None for none.
+        deadline_ms: of the main model's answer; the fallback answers then, and it counts as a failure. None for none.
         failures: in a row, after which the fallback answers.
         retry_s: rest before the main model is tried again.
         attention_symbols: symbols whose keys and values are kept, of a transformer that can go bar by bar; 0 for none.

@@ -1,6 +1,9 @@
 """A failing or slow main model hands over to the simpler one, and comes back."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import wait
+from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -49,7 +52,7 @@ def test_the_fallback_answers_until_the_main_model_has_recovered(
 ) -> None:
     clock, tally = Clock(), Tally()
     main, simple = Panel([predictor("bar")]), Panel([predictor("wide")])
-    desk = Desk(main, simple, Rules(deadline_ms=100.0, failures=3, retry_s=30.0), tally, clock)
+    desk = Desk(main, simple, Rules(deadline_ms=60_000.0, failures=3, retry_s=30.0), tally, clock)
 
     def who() -> tuple[str, bool]:
         answered = desk.answer(**asked)
@@ -59,28 +62,61 @@ def test_the_fallback_answers_until_the_main_model_has_recovered(
         return answered.model, answered.fallback
 
     assert who() == (main.name, False)
-    whole, calls = main.answer, []
-
-    def slow(*arguments: Any) -> pd.DataFrame:
-        calls.append("slow")
-        clock.now += 0.2
-        return whole(*arguments)
+    calls = []
 
     def broken(*_: Any) -> pd.DataFrame:
         calls.append("broken")
-        raise RuntimeError("out of memory")
+        raise TimeoutError("of a device")
 
-    with mock.patch.object(main, "answer", slow):
+    with mock.patch.object(main, "answer", broken):
         found = [desk.answer(**asked) for _ in range(5)]
-    assert [one.fallback for one in found if one is not None] == [False, False, False, True, True]
-    assert calls == ["slow"] * 3
+    assert [one.fallback for one in found if one is not None] == [True] * 5
+    assert len(calls) == 3
     clock.now += 30.0
     with mock.patch.object(main, "answer", broken):
         assert [one.model for _ in range(2) if (one := desk.answer(**asked))] == [simple.name] * 2
-    assert calls == ["slow"] * 3 + ["broken"]  # half open: one trial
+    assert len(calls) == 4  # half open: one trial
     clock.now += 30.0
     assert who() == (main.name, False)
-    assert tally.counts == {"main_late": 3, "main_failures": 1, "breaker_opened": 2, "fallback_answers": 4}
+    assert tally.counts == {"main_failures": 4, "breaker_opened": 2, "fallback_answers": 7}
+
+
+def test_a_main_model_that_hangs_is_left_alone_until_it_returns(
+    predictor: Callable[[str], Any], asked: dict[str, Any]
+) -> None:
+    tally, hung, calls = Tally(), Event(), []
+    main = Panel([predictor("bar")])
+    desk = Desk(main, Panel([predictor("wide")]), Rules(deadline_ms=200.0, failures=3), tally)
+    desk.warm()
+    whole = main.answer
+
+    def hang(*arguments: Any) -> pd.DataFrame:
+        calls.append(arguments)
+        hung.wait(60.0)
+        return whole(*arguments)
+
+    with mock.patch.object(main, "answer", hang):
+        found = [desk.answer(**asked) for _ in range(5)]
+    assert [one.fallback for one in found if one is not None] == [True] * 5
+    assert len(calls) == 1
+    assert tally.counts == {"main_late": 1, "main_busy": 4, "fallback_answers": 5}
+    hung.set()
+    assert desk._asked is not None and desk._asked.result(60.0) is not None
+    with mock.patch.object(desk, "rules", Rules(deadline_ms=60_000.0)):
+        answered = desk.answer(**asked)
+    assert answered is not None and not answered.fallback
+    pd.testing.assert_frame_equal(answered.table, main.answer(**asked))
+
+
+def test_late_answers_open_the_breaker(predictor: Callable[[str], Any], asked: dict[str, Any]) -> None:
+    tally = Tally()
+    main = Panel([predictor("bar")])
+    desk = Desk(main, Panel([predictor("wide")]), Rules(deadline_ms=10.0, failures=2), tally, Clock())
+    with mock.patch.object(main, "answer", lambda *_: time.sleep(0.5)):
+        for _ in range(4):
+            desk.answer(**asked)
+            assert desk._asked is not None and wait([desk._asked], 60.0).done
+    assert tally.counts == {"main_late": 2, "breaker_opened": 1, "fallback_answers": 4}
 
 
 def test_a_single_exception_is_answered_by_the_fallback_at_once(

@@ -90,6 +90,13 @@ def test_a_stream_says_what_the_batch_says(kind: str, predictor: Callable[[str],
     assert (tally.counts["attention_kept"] > 9 * tally.counts["attention_read"]) == (kind == "decoder")
 
 
+def test_a_stream_with_a_deadline_says_the_same(predictor: Callable[[str], Any], gappy: Any) -> None:
+    rules = Rules(deadline_ms=60_000.0)
+    answers = streamed(predictor("bar"), bars_of(gappy(600)), fallback=predictor("wide"), rules=rules)
+    require_same(answers, predictor("bar").predict(gappy(600)))
+    assert not any(answer["fallback"] for answer in answers)
+
+
 @pytest.mark.parametrize("kind", ["bar", "frames"])
 def test_chunks_joined_are_the_whole(kind: str, predictor: Callable[[str], Any], gappy: Any) -> None:
     market = gappy(BARS[kind])
