@@ -1,19 +1,14 @@
 """A thread in which the paths of many clients are drawn together."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 
 import numpy as np
 
 from deepstack.artifact.stepper import Stepper
 from deepstack.errors import DeepstackError
 from deepstack.pipeline.generation import Generation, Wish
-
-
-class BusyError(DeepstackError):
-    """More wait than may."""
+from deepstack.streaming.places import Places
 
 
 class DrawingError(DeepstackError):
@@ -27,35 +22,19 @@ class Generator:
         stepper: the network.
         rows: paths that advance together; one wish holds a quarter of them at most.
         places: wishes at a time; more are refused.
+
+    Attributes:
+        places: to be taken before a wish is made.
     """
 
     def __init__(self, stepper: Stepper, rows: int = 256, places: int = 64) -> None:
-        self._stepper, self._rows, self._places = stepper, rows, places
+        self._stepper, self._rows = stepper, rows
+        self.places = Places("forecasts", places)
         self._generation = self._new_generation()
         self._new = threading.Condition()
-        self._taken = 0
         self._asked: list[Wish] = []
         self._open: dict[int, Future[np.ndarray]] = {}
         threading.Thread(target=self._work, name="generator", daemon=True).start()
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """One of the places for the length of the block, taken before any work.
-
-        Raises:
-            BusyError: none is free.
-        """
-        with self._new:
-            if self._taken >= self._places:
-                raise BusyError(
-                    "forecasts", expected=f"{self._places} at a time", received="one more", remedy="asking again later"
-                )
-            self._taken += 1
-        try:
-            yield
-        finally:
-            with self._new:
-                self._taken -= 1
 
     def __call__(self, wish: Wish) -> np.ndarray:
         """Its values, when they are drawn.

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -22,16 +23,20 @@ from deepstack.labels.labelled import CLASSES_OF
 from deepstack.pipeline.forecast import forecast, require_generative
 from deepstack.pipeline.predict import Predictor
 from deepstack.serving.server.body import read_body
-from deepstack.serving.server.refusal import Refusal
+from deepstack.serving.server.refusal import Refusal, invalid
 from deepstack.streaming.bar import Bar, require_closed
-from deepstack.streaming.generator import BusyError, DrawingError, Generator
+from deepstack.streaming.generator import DrawingError, Generator
 from deepstack.streaming.lines import BarReader
+from deepstack.streaming.places import BusyError, Places
 from deepstack.streaming.record import Record
 
 MOST_BYTES = 64 * 1024 * 1024
-MOST_BARS, MOST_PATHS, MOST_DRAWN = 1000, 10_000, 250_000
+MOST_BARS, MOST_PATHS, MOST_DRAWN, MOST_FLOATS = 1000, 10_000, 250_000, 10_000_000
+"""Of a forecast: bars, paths, bars on all paths, and numbers drawn for them, a feature each."""
 FORECASTS = 80
 """Threads of forecasts, more than the generator has places, so that who finds none hears of it."""
+AT_WORK, WAITING = 2, 14
+"""Predictions: each takes a processor, and memory many times its request's."""
 PLACE = "deep_learning"
 
 
@@ -99,7 +104,7 @@ class DeepLearning:
 
         Args:
             body: `candles` as in `predictions`; `bars` to come (12), at most 1,000, and `paths` (256), at most 10,000,
-                and no more than 250,000 bars on all paths; `symbol`, whose.
+                and no more than 250,000 bars on all paths, 10 million over the features; `symbol`, whose.
 
         Returns:
             `model symbol decision_time`, and `quantiles`, one object a coming bar: `close_time`, `q0.05` to `q0.95`.
@@ -111,11 +116,12 @@ class DeepLearning:
         """
         candles, symbol = _candles_in(body), _symbol_in(body)
         bars, paths = (_count(body, *limits) for limits in (("bars", 12, MOST_BARS), ("paths", 256, MOST_PATHS)))
-        if bars * paths > MOST_DRAWN:
-            received = f"{bars} × {paths}"
-            raise DataError("bars × paths", expected=f"{MOST_DRAWN:,} at most", received=received, remedy="fewer")
         require_generative(self.predictor.artifact)
-        with self.generator.place():
+        most = min(MOST_DRAWN, MOST_FLOATS // len(self.predictor.artifact.features))
+        if bars * paths > most:
+            received = f"{bars} × {paths}"
+            raise DataError("bars × paths", expected=f"{most:,} at most", received=received, remedy="fewer")
+        with self.generator.places.one():
             market = self._market(candles, symbol)
             found = forecast(self.predictor, market, symbol, bars=bars, paths=paths, sample=self.generator)
         rows = [_plain(row) for row in found.quantiles().reset_index().to_dict("records")]
@@ -155,15 +161,17 @@ def make_routes(deep: DeepLearning, most_bytes: int = MOST_BYTES) -> APIRouter:
     """
     router = APIRouter()
     reply = partial(_answered, most_bytes=most_bytes)
-    limiter = CapacityLimiter(FORECASTS)  # threads of their own: predictions do not wait for forecasts
+    # Threads of their own: neither waits for the other, and outcomes for none.
+    at_work, drawing = CapacityLimiter(AT_WORK), CapacityLimiter(FORECASTS)
+    places = Places("predictions", AT_WORK + WAITING)
 
     @router.post(f"/predictions/{PLACE}")
     async def predictions(request: Request) -> Response:
-        return await reply(request, deep.predictions)
+        return await reply(request, deep.predictions, at_work, places.one)
 
     @router.post(f"/forecasts/{PLACE}")
     async def forecasts(request: Request) -> Response:
-        return await reply(request, deep.forecasts, limiter)
+        return await reply(request, deep.forecasts, drawing)
 
     @router.post(f"/outcomes/{PLACE}")
     async def outcomes(request: Request) -> Response:
@@ -177,19 +185,29 @@ def make_routes(deep: DeepLearning, most_bytes: int = MOST_BYTES) -> APIRouter:
 
 
 async def _answered(
-    request: Request, answer: Any, limiter: CapacityLimiter | None = None, *, most_bytes: int
+    request: Request,
+    answer: Callable[[Any], Any],
+    limiter: CapacityLimiter | None = None,
+    place: Callable[[], AbstractContextManager[None]] = nullcontext,
+    *,
+    most_bytes: int,
 ) -> Response:
     try:
-        body = json.loads(await read_body(request, most_bytes))
+        body = await read_body(request, most_bytes)
+        with place():  # a body that waits is not parsed yet: that takes many times its room
+            return JSONResponse(await to_thread.run_sync(lambda: answer(_parsed(body)), limiter=limiter))
     except Refusal as refusal:
         return JSONResponse({"error": str(refusal)}, refusal.http)
-    except (ValueError, RecursionError) as error:
-        return JSONResponse({"error": f"JSON Parse error: {str(error)[:100]}"}, 400)
-    try:
-        return JSONResponse(await to_thread.run_sync(answer, body, limiter=limiter))
     except DeepstackError as error:
         code = 429 if isinstance(error, BusyError) else 500 if isinstance(error, DrawingError) else 400
         return JSONResponse({"error": " ".join(str(error).split())}, code)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"JSON Parse error: {str(error)[:100]}") from error
 
 
 def _candles_in(body: Any) -> list[Any]:

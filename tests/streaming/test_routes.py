@@ -4,11 +4,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -21,6 +24,7 @@ from deepstack.errors import ConfigError, DataError
 from deepstack.pipeline.forecast import forecast
 from deepstack.pipeline.generation import Wish
 from deepstack.pipeline.predict import Predictor
+from deepstack.streaming import routes
 from deepstack.streaming.generator import DrawingError, Generator
 from deepstack.streaming.record import Record
 from deepstack.streaming.routes import DeepLearning, make_routes
@@ -110,20 +114,49 @@ def test_many_clients_forecasts_are_drawn_together(
         assert call(served, "/forecasts/deep_learning", bodies[0] | {"bars": 10**6})[0] == 400
 
 
-def test_what_is_too_much_is_refused_before_any_work(
-    predictor: Callable[[str], Predictor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_is_too_much_is_refused_before_any_work(predictor: Callable[[str], Predictor], tmp_path: Path) -> None:
     deep = DeepLearning(predictor("decoder"))
     with pytest.raises(DataError, match="250,000 at most, received 1000 × 10000"):
         deep.forecasts({"candles": [{}], "bars": 1000, "paths": 10_000})
+    with patch.object(routes, "MOST_FLOATS", 6000), pytest.raises(DataError, match="1,000 at most, received 10 × 101"):
+        deep.forecasts({"candles": [{}], "bars": 10, "paths": 101})
     with ExitStack() as places:
         for _ in range(64):
-            places.enter_context(deep.generator.place())
+            places.enter_context(deep.generator.places.one())
         with running(tmp_path, more=make_routes(deep)) as served:
             code, found = call(served, "/forecasts/deep_learning", {"candles": [{}]})
         assert (code, "64 at a time" in found["error"]) == (429, True)
     with pytest.raises(ConfigError, match="transformer_decoder"):
         DeepLearning(predictor("bar")).forecasts({"candles": [{}]})
+
+
+def test_predictions_beyond_those_at_work_and_waiting_are_refused(deep: Predictor, tmp_path: Path) -> None:
+    one, gate, lock, at_work, most = DeepLearning(deep), Event(), Lock(), 0, 0
+
+    def slow(body: Any) -> dict[str, Any]:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        gate.wait(60)
+        with lock:
+            at_work -= 1
+        return body
+
+    with (
+        patch.object(one, "predictions", slow),
+        running(tmp_path, more=make_routes(one)) as served,
+        ThreadPoolExecutor(20) as clients,
+    ):
+        try:
+            asked = [clients.submit(call, served, "/predictions/deep_learning", {"number": k}) for k in range(20)]
+            refused = [future.result() for future in islice(as_completed(asked, timeout=30), 4)]
+        finally:
+            gate.set()
+        assert all(code == 429 and "16 at a time" in found["error"] for code, found in refused)
+        assert [future.result()[0] for future in asked].count(200) == 16
+        assert most == 2
+        assert call(served, "/predictions/deep_learning", {}) == (200, {})  # all places are free again
 
 
 def test_who_waits_hears_that_the_network_failed(predictor: Callable[[str], Predictor], market: Market) -> None:
