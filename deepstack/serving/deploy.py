@@ -223,7 +223,6 @@ def _facts(labelled: Mapping[str, Mapping[str, Artifact]], out: Path, models: Pa
         "version": deepstack.__version__,
         "image": IMAGE,
         "prometheus_image": PROMETHEUS_IMAGE,
-        "models": [*labelled],
         "ready_paths": _ready_paths(labelled, models),
         "models_dir": _mounted(f"./{MODELS}" if models is None else str(models.absolute())),
         "served_at": SERVED_AT,
@@ -249,14 +248,12 @@ def _mounted(path: str) -> str:
 def _ready_paths(labelled: Mapping[str, Mapping[str, Artifact]], models: Path | None) -> list[str]:
     """What is asked for under `/v1/models/` to learn whether a server is ready.
 
-    The metadata of each model's stable version: it is refused until that version is loaded, while the status answers
-    for all versions whatever label is asked for.
+    The metadata of each model's stable version, or of its newest where it has none: it is refused until that version is
+    loaded, while the status answers for all versions, in any state, whatever label is asked for.
     """
     stable = LABELS[0]
-    return [
-        f"{name}/labels/{stable}/metadata" if models is None or stable in labels_in(models, name) else name
-        for name in labelled
-    ]
+    has_label = {name: models is None or stable in labels_in(models, name) for name in labelled}
+    return [f"{name}/labels/{stable}/metadata" if has_label[name] else f"{name}/metadata" for name in labelled]
 
 
 def _arguments() -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def test_models_published_elsewhere_are_used(artifact: Artifact, other: Artifact
     assert (tmp_path / "out" / "models.config").read_text() == (models / "models.config").read_text()
     service = yaml.safe_load((tmp_path / "out" / "docker-compose.yml").read_text())["services"]["tensorflow-serving"]
     assert service["volumes"][0]["source"].replace("$$", "$") == str(models)
-    assert "for path in tiny;" in service["healthcheck"]["test"][-1]  # no label stable to wait for
+    assert "for path in tiny/metadata;" in service["healthcheck"]["test"][-1]  # no label stable to wait for
 
 
 def test_a_third_of_one_name_is_refused(artifact: Artifact, other: Artifact, tmp_path: Path) -> None:
