@@ -77,6 +77,6 @@ def ask_rest(one: Served, body: dict) -> tuple[int, dict]:
         link.request("POST", f"/v1/models/{NAME}:predict", json.dumps(body))
         answer = link.getresponse()
         return answer.status, json.loads(answer.read())
-    except OSError:
+    except (OSError, http.client.HTTPException, ValueError):
         del _connections[key]
         raise

@@ -5,12 +5,15 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _server import NAME, Served, ask_rest, rows, served
 
-from deepstack.serving.client import Client, ServerError, Where
+from deepstack.serving.client import Client, Where
 
 RELOADS, FAULTS = 20, 3
 NONSENSE: tuple[dict, ...] = (
@@ -43,42 +46,100 @@ def trouble(exports: Path, minutes: float) -> dict:
 
     with served(models, "--poll-s", "0.5") as one:
 
-        def well(protocol: str) -> None:
-            client = Client(Where(one.grpc), deadline_s=60.0, retries=0)
+        def well(ask: Callable[[np.ndarray], np.ndarray]) -> None:
             while not stop.is_set():
                 k = int(time.time() * 1e6) % 4
                 try:
-                    if protocol == "grpc":
-                        found = client.predict(NAME, {"features": body[: k + 1]})["probability"]
-                    else:
-                        status, answer = ask_rest(one, {"instances": body[: k + 1].tolist()})
-                        found = (
-                            np.array([row["probability"] for row in answer["predictions"]]) if status == 200 else None
-                        )
-                except (ServerError, OSError, KeyError) as error:
-                    errors.append(str(error)[:200])
+                    found = ask(body[: k + 1])
+                    good = any(np.allclose(found, p[: k + 1], atol=1e-5) for p in right)
+                except Exception as error:  # noqa: BLE001 - whatever it is, who asked well has no answer
+                    errors.append(repr(error)[:200])
                     count(failed=1)
-                    continue
-                good = found is not None and any(np.allclose(found, p[: k + 1], atol=1e-5) for p in right)
-                count(answered=1, wrong=int(not good))
+                else:
+                    count(answered=1, wrong=int(not good))
 
         def badly() -> None:
             while not stop.is_set():
-                for each in NONSENSE:
-                    status, _ = ask_rest(one, each)
-                    count(malformed=1, malformed_500=int(status >= 500 or status == 200))
+                for is_refused in nonsense:
+                    try:
+                        good = is_refused()
+                    except Exception as error:  # noqa: BLE001 - nor is this a refusal
+                        errors.append(repr(error)[:200])
+                        good = False
+                    count(malformed=1, malformed_500=int(not good))
                 time.sleep(0.2)
 
-        threads = [threading.Thread(target=well, args=(p,)) for p in ("grpc", "grpc", "rest")]
+        nonsense = [*_over_rest(one), *_over_grpc(one, body)]
+        asks = (_by_grpc(one), _by_grpc(one), lambda rows: _by_rest(one, rows))
+        threads = [threading.Thread(target=well, args=(ask,)) for ask in asks]
         threads.append(threading.Thread(target=badly))
         for thread in threads:
             thread.start()
-        memory = _reloads(one, exports, models, minutes)
-        stop.set()
-        for thread in threads:
-            thread.join()
+        try:
+            memory = _reloads(one, exports, models, minutes)
+            alive = [thread.is_alive() for thread in threads]
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
     print(counts, {k: round(v) for k, v in memory.items()}, errors[:3], flush=True)
+    assert all(alive) and counts["answered"] and counts["malformed"], "a thread of the load ended before its time"
     return {**counts, "rss_mb": memory, "minutes": minutes, "errors": errors[:5]}
+
+
+def _by_grpc(one: Served) -> Callable[[np.ndarray], np.ndarray]:
+    client = Client(Where(one.grpc), deadline_s=60.0, retries=0)
+    return lambda rows: client.predict(NAME, {"features": rows})["probability"]
+
+
+def _by_rest(one: Served, rows: np.ndarray) -> np.ndarray:
+    status, answer = ask_rest(one, {"instances": rows.tolist()})
+    assert status == 200, answer
+    return np.array([row["probability"] for row in answer["predictions"]])
+
+
+def _over_rest(one: Served) -> list[Callable[[], bool]]:
+    """Malformed requests; each says whether it was refused as such."""
+
+    def is_refused(body: dict) -> bool:
+        return 400 <= ask_rest(one, body)[0] < 500
+
+    return [partial(is_refused, body) for body in NONSENSE]
+
+
+def _over_grpc(one: Served, body: np.ndarray) -> list[Callable[[], bool]]:
+    """The same: another dtype, another shape, a lie about the shape, no such signature or model, and no message."""
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    predict = grpc.insecure_channel(one.grpc).unary_unary("/tensorflow.serving.PredictionService/Predict")
+
+    def message(rows: np.ndarray, model: str = NAME, signature: str = "", content: bytes = b"") -> bytes:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = model, signature
+        request.inputs["features"].CopyFrom(tf.make_tensor_proto(rows))
+        if content:
+            request.inputs["features"].tensor_content = content
+        return request.SerializeToString()
+
+    def is_refused(sent: bytes, *codes: Any) -> bool:
+        try:
+            predict(sent, timeout=60)
+        except grpc.RpcError as error:
+            return error.code() in codes
+        return False
+
+    code = grpc.StatusCode
+    return [
+        partial(is_refused, message(body.astype(np.float64)), code.INVALID_ARGUMENT),
+        partial(is_refused, message(body.astype(str)), code.INVALID_ARGUMENT),
+        partial(is_refused, message(body[:, :2]), code.INVALID_ARGUMENT),
+        partial(is_refused, message(body, content=b"1234567"), code.INVALID_ARGUMENT),
+        partial(is_refused, message(body, signature="none"), code.FAILED_PRECONDITION),
+        partial(is_refused, message(body, model="none"), code.NOT_FOUND),
+        partial(is_refused, b"\xff" * 64, code.INTERNAL, code.UNKNOWN),  # gRPC's own words: no server sees it
+    ]
 
 
 def _reloads(one: Served, exports: Path, models: Path, minutes: float) -> dict[int, float]:
