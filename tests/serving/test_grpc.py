@@ -51,6 +51,18 @@ def with_examples(request, rows=ROWS):
     return request
 
 
+def sized(shape, signature="", dtype=tf.float32, **values):
+    """A request that says its shape and sends less."""
+    request = asked(predict_pb2.PredictRequest, signature)
+    tensor = request.inputs["inputs" if signature else "features"]
+    tensor.dtype = dtype.as_datatype_enum
+    for size in shape:
+        tensor.tensor_shape.dim.add(size=size)
+    for name, items in values.items():
+        getattr(tensor, name).extend(items)
+    return request
+
+
 @pytest.fixture(scope="module")
 def expected(models):
     loaded = tf.saved_model.load(str(models / "net" / "2"))
@@ -109,13 +121,15 @@ BAD = [
     (predict_request(rows=ROWS[:0]), grpc.StatusCode.INVALID_ARGUMENT),
     (asked(predict_pb2.PredictRequest), grpc.StatusCode.INVALID_ARGUMENT),
     (predict_request(output_filter=["none"]), grpc.StatusCode.INVALID_ARGUMENT),
+    (sized([1], "classify", tf.string), grpc.StatusCode.INVALID_ARGUMENT),
+    (sized([1], "regress", tf.string), grpc.StatusCode.INVALID_ARGUMENT),
 ]
 
 
 @pytest.mark.parametrize(("request_", "code"), BAD)
 def test_what_cannot_be_answered_has_its_code(served, request_, code):
     with pytest.raises(grpc.RpcError) as caught:
-        stub(served).Predict(request_)
+        stub(served).Predict(request_, timeout=30)
     assert caught.value.code() == code and caught.value.details()
 
 

@@ -1,6 +1,7 @@
 """Joining requests that wait for the same signature into one call of the model."""
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -110,14 +111,16 @@ class Batcher:
     async def _call(self, batch: list[_Waiting]) -> None:
         if not batch:
             return
-        joined = batch[0].inputs
-        if len(batch) > 1:
-            joined = {name: np.concatenate([one.inputs[name] for one in batch]) for name in joined}
         try:
             self.sizes(sum(one.rows for one in batch))
+            joined = batch[0].inputs
+            if len(batch) > 1:
+                joined = {name: np.concatenate([one.inputs[name] for one in batch]) for name in joined}
             outputs = await self.run(joined)
-        except Refusal as refusal:
-            if len(batch) > 1 and refusal.code is StatusCode.INVALID_ARGUMENT:
+            answers = _split(outputs, [one.rows for one in batch])
+        except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
+            refusal = error if isinstance(error, Refusal) else _fault(error)
+            if len(batch) > 1 and (refusal is not error or refusal.code is StatusCode.INVALID_ARGUMENT):
                 for one in batch:  # one bad request must not spoil the others
                     await self._call([one])
                 return
@@ -125,9 +128,18 @@ class Batcher:
                 if not one.answer.done():
                     one.answer.set_exception(Refusal(refusal.code, str(refusal)))
             return
-        start = 0
-        for one in batch:
-            part = {name: values[start : start + one.rows] for name, values in outputs.items()}
-            start += one.rows
+        for one, answer in zip(batch, answers, strict=True):
             if not one.answer.done():
-                one.answer.set_result(part)
+                one.answer.set_result(answer)
+
+
+def _split(outputs: Arrays, rows: list[int]) -> list[Arrays]:
+    ends = list(itertools.accumulate(rows))
+    return [
+        {name: values[end - count : end] for name, values in outputs.items()}
+        for end, count in zip(ends, rows, strict=True)
+    ]
+
+
+def _fault(error: Exception) -> Refusal:
+    return Refusal(StatusCode.INTERNAL, f"{type(error).__name__}: {str(error)[:200]}")

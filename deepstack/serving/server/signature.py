@@ -148,8 +148,10 @@ def _rows(arrays: Arrays) -> int:
 def _made(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
     try:
         found: np.ndarray = tf.make_ndarray(tensor)
-    except (ValueError, TypeError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise invalid(f"input {name}: {str(error)[:200]}") from error
+    if found.dtype == object and not all(isinstance(item, bytes) for item in found.ravel()):
+        raise invalid(f"input {name}: expected a string for each item of {list(found.shape)}, received none")
     return found
 
 

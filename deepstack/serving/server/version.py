@@ -167,10 +167,11 @@ class Version:
 
     async def _ask_once(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         number = next(self._numbers)
+        message = pack({"id": number, "signature": signature}, inputs)
         asked = self._asked[number] = asyncio.get_running_loop().create_future()
         assert self._writer is not None
         try:
-            self._writer.write(pack({"id": number, "signature": signature}, inputs))
+            self._writer.write(message)
             await self._writer.drain()
         except (ConnectionError, OSError) as error:
             self._asked.pop(number, None)
