@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deepstack.serving.server.models import Models
+from deepstack.serving.server.refusal import Refusal
 from deepstack.serving.server.version import Version
 
 
@@ -34,6 +35,48 @@ def test_a_version_published_while_another_loads_leaves_no_old_one_behind(
             await models.refresh()
             await asyncio.sleep(0)
             assert list(models.loaded["net"]) == [number] == [models.find("net").number]
+
+    publish(tmp_path, 1)
+    asyncio.run(serve())
+
+
+LABELLED = """model_config_list {{ config {{ name: "net" model_version_policy {{ {policy} }}
+    version_labels {{ key: "stable" value: {stable} }} }} }}"""
+
+
+@pytest.mark.parametrize("policy", ["all {}", "latest { num_versions: 1 }"])
+def test_a_label_stays_where_it_was_until_its_new_version_answers(
+    policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def load(version: Version) -> None:
+        content = (version.folder / "saved_model.pb").read_bytes()
+        version.state, version.error = ("END", "broken") if content else ("AVAILABLE", "")
+
+    async def unload(version: Version) -> None:
+        version.state = "END"
+
+    monkeypatch.setattr(Version, "load", load)
+    monkeypatch.setattr(Version, "unload", unload)
+
+    async def serve() -> None:
+        models = Models(tmp_path)
+
+        async def stable(number: int) -> int:
+            text = LABELLED.format(policy=policy, stable=number)
+            (tmp_path / "models.config").write_text(text)
+            await models.refresh()
+            return models.find("net", label="stable").number
+
+        assert await stable(1) == 1
+        publish(tmp_path, 2)
+        publish(tmp_path, 3)
+        (tmp_path / "net" / "2" / "saved_model.pb").write_bytes(b"nothing")
+        for moved in (2, 9):  # does not load; is not there
+            assert await stable(moved) == 1 == await stable(moved)
+        assert await stable(3) == 3
+        assert await stable(1) == 1
+        with pytest.raises(Refusal):
+            models.find("net", label="canary")
 
     publish(tmp_path, 1)
     asyncio.run(serve())

@@ -90,10 +90,10 @@ class Models:
             for version in new:
                 self.loaded.setdefault(version.model, {})[version.number] = version
             await asyncio.gather(*(version.load() for version in new))
-            self._labels = {name: dict(one.labels) for name, one in wanted.items()}
+            self._labels = {name: self._moved(name, one.labels) for name, one in wanted.items()}
             for name, versions in list(self.loaded.items()):
-                keep = keeps.get(name, set())
-                able = {number for number in keep if versions.get(number, _NONE).state == "AVAILABLE"}
+                keep = keeps.get(name, set()) | set(self._labels.get(name, {}).values())
+                able = {number for number in keep if self._able(name, number)}
                 for number, version in list(versions.items()):
                     # The last version that answers stays until another does.
                     if version.state == "END" or (number not in keep and (able or name not in wanted)):
@@ -178,6 +178,15 @@ class Models:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _able(self, name: str, number: int) -> bool:
+        one = self.loaded.get(name, {}).get(number)
+        return one is not None and one.state == "AVAILABLE"
+
+    def _moved(self, name: str, labels: dict[str, int]) -> dict[str, int]:
+        """Label → version; one whose new version does not answer stays where it was."""
+        before = self._labels.get(name, {})
+        return {label: to if self._able(name, to) else before.get(label, to) for label, to in labels.items()}
+
     def _let_go(self, version: Version) -> None:
         self.cache.clear()
         del self.loaded[version.model][version.number]
@@ -198,9 +207,6 @@ class Models:
         if one is None or not one.error:
             return False
         return (folder / str(number) / "saved_model.pb").stat().st_mtime <= one.ended_at
-
-
-_NONE = Version("", 0, Path())
 
 
 def wanted_of(config: configs.ModelServerConfig, folder: Path) -> dict[str, Wanted]:
