@@ -105,6 +105,26 @@ def test_a_killed_process_is_replaced_and_its_requests_are_answered(versions: Pa
 
 
 @pytest.mark.slow
+def test_a_process_killed_while_it_replaces_another_is_replaced_as_well(versions: Path, folder: Path) -> None:
+    with running(folder) as one:
+        version, found = one.server.models.loaded["net"][1], []
+        first = pid_of(one, 1)
+        os.kill(first, signal.SIGKILL)
+        asking = threading.Thread(
+            target=lambda: found.append(
+                Client(Where(one.grpc), deadline_s=60.0, retries=0).predict("net", {"features": ROWS})["probability"]
+            )
+        )
+        wait_for(lambda: pid_of(one, 1) != first and not version._ready.is_set())
+        asking.start()
+        time.sleep(0.2)  # it starts, and nothing can be answered yet
+        os.kill(pid_of(one, 1), signal.SIGKILL)
+        asking.join()
+        np.testing.assert_allclose(found[0], probabilities(versions)[1], atol=1e-6)
+        assert (version.state, version.restarts, version.error) == ("AVAILABLE", 2, "")
+
+
+@pytest.mark.slow
 def test_a_broken_version_is_told_and_the_good_one_stays(versions: Path, folder: Path) -> None:
     with running(folder) as one:
         part = folder / "net" / ".part"

@@ -1,11 +1,14 @@
 """Which versions are loaded and let go, without processes."""
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from deepstack.serving.server.models import Models
+from deepstack.serving.server import version as module
+from deepstack.serving.server.models import RETRY_S, Models
 from deepstack.serving.server.refusal import Refusal
 from deepstack.serving.server.version import Version
 
@@ -38,6 +41,54 @@ def test_a_version_published_while_another_loads_leaves_no_old_one_behind(
 
     publish(tmp_path, 1)
     asyncio.run(serve())
+
+
+def test_a_version_that_could_not_be_loaded_is_tried_again_when_it_changes_or_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[int] = []
+
+    async def load(version: Version) -> None:
+        loads.append(version.number)
+        version.state, version.error, version.ended_at = "END", "no memory", time.time()
+
+    monkeypatch.setattr(Version, "load", load)
+    publish(tmp_path, 1)
+    models = Models(tmp_path)
+
+    def look(expected: int) -> None:
+        asyncio.run(models.refresh())
+        assert len(loads) == expected
+
+    look(1)
+    look(1)
+    models.gone["net"][1].ended_at -= RETRY_S + 1.0
+    os.utime(tmp_path / "net" / "1" / "saved_model.pb", (0.0, 0.0))
+    look(2)
+    look(2)
+    later = time.time() + 10.0
+    os.utime(tmp_path / "net" / "1" / "saved_model.pb", (later, later))
+    look(3)
+
+
+@pytest.mark.parametrize("bad", [2, 99])
+def test_processes_that_do_not_start_are_replaced_until_there_were_too_many(
+    bad: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[str] = []
+
+    async def start(version: Version, *more: str) -> None:
+        starts.extend(more)
+        if len(starts) <= bad:
+            raise OSError("no memory")
+
+    monkeypatch.setattr(Version, "_start", start)
+    monkeypatch.setattr(module, "PAUSE_S", 0.001)
+    version = Version("net", 1, tmp_path, "AVAILABLE")
+    asyncio.run(version._replace())
+    assert len(starts) == version.restarts == min(bad + 1, module.RESTARTS)
+    assert version.state == ("AVAILABLE" if bad == 2 else "END")
+    assert version.error == ("" if bad == 2 else "its process died 6 times in a row, at last: no memory")
 
 
 LABELLED = """model_config_list {{ config {{ name: "net" model_version_policy {{ {policy} }}

@@ -1,6 +1,7 @@
 """Which models and versions are served: a folder watched, labels resolved, new versions loaded before old ones go."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from deepstack.serving.server.version import Version
 
 KEPT_STATES = 20
 """Versions that have gone whose state is still told."""
+RETRY_S = 60.0
+"""Until a version that could not be loaded is tried again."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +205,9 @@ class Models:
             task.add_done_callback(self._tasks.discard)
 
     def _failed(self, name: str, number: int, folder: Path) -> bool:
-        """Whether it could not be loaded and has not changed since."""
+        """Whether it could not be loaded a moment ago and has not changed since."""
         one = self.gone.get(name, {}).get(number)
-        if one is None or not one.error:
+        if one is None or not one.error or time.time() - one.ended_at > RETRY_S:
             return False
         return (folder / str(number) / "saved_model.pb").stat().st_mtime <= one.ended_at
 

@@ -26,6 +26,8 @@ LOAD_S = 300.0
 """A version that has not loaded by then never will."""
 RESTARTS = 5
 """In a row without an answer between them, after which a version is given up."""
+PAUSE_S = 0.2
+"""Before a process that did not start is replaced; twice as long each time."""
 
 
 class _Died(Exception):  # noqa: N818  what happened to the process
@@ -156,13 +158,24 @@ class Version:
             return
         self._ready.clear()
         self._fail_asked()
-        self.restarts, self._barren = self.restarts + 1, self._barren + 1
-        try:
-            if self._barren > RESTARTS:
-                raise _Died(f"its process died {self._barren} times in a row")
-            await asyncio.wait_for(self._start("awaited"), LOAD_S)
-        except (TimeoutError, _Died, OSError) as error:
-            self.error = str(error)
+        await self._replace()
+
+    async def _replace(self) -> None:
+        """Start processes until one answers or too many have ended."""
+        why, pause_s = "", PAUSE_S
+        while self._barren < RESTARTS and self.state != "END":
+            self.restarts, self._barren = self.restarts + 1, self._barren + 1
+            try:
+                await asyncio.wait_for(self._start("awaited"), LOAD_S)
+                if self.state != "END":
+                    return
+            except (TimeoutError, _Died, OSError) as error:
+                why = f", at last: {error}"
+            await self._kill()
+            await asyncio.sleep(pause_s)
+            pause_s *= 2.0
+        if self.state != "END":
+            self.error = f"its process died {self._barren + 1} times in a row{why}"
             await self._end()
 
     async def _ask_once(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -196,6 +209,9 @@ class Version:
         self._fail_asked()
         if self._writer is not None:
             self._writer.close()
+        await self._kill()
+
+    async def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.kill()
