@@ -133,6 +133,16 @@ def test_what_cannot_be_answered_has_its_code(served, request_, code):
     assert caught.value.code() == code and caught.value.details()
 
 
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("Classify", classification_pb2.ClassificationRequest), ("Regress", regression_pb2.RegressionRequest)],
+)
+def test_examples_for_a_signature_that_is_not_there_are_invalid(served, method, kind):
+    with pytest.raises(grpc.RpcError, match="No signature was found with the name: none") as caught:
+        getattr(stub(served), method)(with_examples(asked(kind, signature="none")))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_body_that_lies_about_its_shape_is_refused(served):
     request = predict_request()
     request.inputs["features"].tensor_content = b"\x00" * 7

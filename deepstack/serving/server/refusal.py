@@ -11,7 +11,7 @@ HTTP = {
     StatusCode.NOT_FOUND: 404,
     StatusCode.ALREADY_EXISTS: 409,
     StatusCode.ABORTED: 409,
-    StatusCode.FAILED_PRECONDITION: 412,
+    StatusCode.FAILED_PRECONDITION: 400,
     StatusCode.RESOURCE_EXHAUSTED: 429,
     StatusCode.CANCELLED: 499,
     StatusCode.UNKNOWN: 500,

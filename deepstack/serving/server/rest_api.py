@@ -4,6 +4,7 @@ Source: TensorFlow Serving's RESTful API reference.
 """
 
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from deepstack.serving.server.body import read_body
@@ -27,19 +27,19 @@ from deepstack.serving.server.rest_json import (
     parsed,
     row_answer,
 )
-from deepstack.serving.server.signature import DEFAULT, from_json, signature_of
+from deepstack.serving.server.signature import DEFAULT, from_json
 from deepstack.serving.server.version import Version
 
 Answer = Callable[["Asked"], Awaitable[Any]]
+
+PLACE = re.compile(r"/|versions/(?P<number>\d+)|labels/(?P<label>[^/:]+)", re.ASCII)
 
 
 class Asked:
     """One request to a model: which version, and its body."""
 
-    def __init__(self, models: Models, model: str, place: str | None, body: bytes) -> None:
-        self.model, self.body = model, body
-        self.number, self.label = _where(place)
-        self.models = models
+    def __init__(self, models: Models, model: str, number: int | None, label: str | None, body: bytes) -> None:
+        self.models, self.model, self.number, self.label, self.body = models, model, number, label, body
 
     def version(self) -> Version:
         """The version it means."""
@@ -50,13 +50,14 @@ def make_rest(
     models: Models, metrics: Metrics, *, most_bytes: int, token: str, more: APIRouter | None = None
 ) -> FastAPI:
     """The application; `more` are routes of one's own."""
-    app = FastAPI(title="deepstack serve", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="deepstack serve", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     service = PredictionService(models, metrics)
 
-    async def handled(request: Request, method: str, answer: Answer, model: str, place: str | None) -> Response:
+    async def handled(request: Request, method: str, answer: Answer, model: str, place: str) -> Response:
         started, status = time.perf_counter(), "INTERNAL"
         try:
-            asked = Asked(models, model, place, await read_body(request, most_bytes))
+            number, label = _where(request, model, place)
+            asked = Asked(models, model, number, label, await read_body(request, most_bytes))
             found = Response(as_json(await answer(asked)), media_type="application/json")
             status = "OK"
             return found
@@ -88,24 +89,25 @@ def make_rest(
     @app.post("/v1/models/{model}/{kind}/{place}:{method}")
     async def post(request: Request, model: str, method: str, kind: str = "", place: str = "") -> Response:
         if method not in methods:
-            return _refused(invalid(f"Malformed request: POST {request.url.path}"))
-        return await handled(request, method.capitalize(), methods[method], model, f"{kind}/{place}" if kind else None)
+            return _refused(_malformed(request))
+        return await handled(request, method.capitalize(), methods[method], model, f"{kind}/{place}")
 
     @app.get("/v1/models/{model}")
     @app.get("/v1/models/{model}/{kind}/{place}")
     async def status(request: Request, model: str, kind: str = "", place: str = "") -> Response:
-        return await handled(request, "GetModelStatus", _status, model, f"{kind}/{place}" if kind else None)
+        return await handled(request, "GetModelStatus", _status, model, f"{kind}/{place}")
 
     @app.get("/v1/models/{model}/metadata")
     @app.get("/v1/models/{model}/{kind}/{place}/metadata")
     async def metadata(request: Request, model: str, kind: str = "", place: str = "") -> Response:
-        return await handled(request, "GetModelMetadata", _metadata, model, f"{kind}/{place}" if kind else None)
+        return await handled(request, "GetModelMetadata", _metadata, model, f"{kind}/{place}")
 
     @app.get("/monitoring/prometheus/metrics")
     async def monitoring() -> Response:
         return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    app.add_exception_handler(HTTPException, _unknown)
+    for code in (404, 405):
+        app.add_exception_handler(code, _unknown)
     if more is not None:
         app.include_router(more)
     if token:
@@ -114,9 +116,8 @@ def make_rest(
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    code = error.status_code if isinstance(error, HTTPException) else 500
-    message = f"Malformed request: {request.method} {request.url.path}"
-    return JSONResponse({"error": message}, 404 if code == 405 else code)
+    code = 400 if request.url.path.startswith("/v1/") else 404
+    return JSONResponse({"error": str(_malformed(request))}, code)
 
 
 def _ask_token(app: FastAPI, token: str) -> None:
@@ -135,7 +136,9 @@ async def _predict(asked: Asked, models: Models) -> Any:
     name = tree.get("signature_name") or DEFAULT
     if not isinstance(name, str):
         raise invalid("'signature_name' key must be a string value.")
-    signature = signature_of(version.signatures, name)
+    if name not in version.signatures:
+        raise invalid(f'Serving signature name: "{name}" not found in signature def')
+    signature = version.signatures[name]
     columns, by_row = inputs_in(tree, signature)
     inputs, rows = from_json(signature, columns)
     outputs = await models.ask(version, name, inputs, rows)
@@ -167,15 +170,19 @@ async def _metadata(asked: Asked) -> Any:
     }
 
 
-def _where(place: str | None) -> tuple[int | None, str | None]:
-    if place is None:
-        return None, None
-    kind, _, value = place.partition("/")
-    if kind == "labels":
-        return None, value
-    if kind != "versions" or not value.isdecimal() or int(value) >= 2**63:
-        raise invalid(f"Malformed request: {kind}/{value}")
-    return int(value), None
+def _where(request: Request, model: str, place: str) -> tuple[int | None, str | None]:
+    """The version's number, or its label."""
+    found = PLACE.fullmatch(place)
+    if found is None or ":" in model:
+        raise _malformed(request)
+    number = found["number"]
+    if number and (len(number) > 19 or int(number) >= 2**63):
+        raise invalid(f"Failed to convert version: {number[:30]} to numeric.")
+    return int(number) if number else None, found["label"]
+
+
+def _malformed(request: Request) -> Refusal:
+    return invalid(f"Malformed request: {request.method} {request.url.path}")
 
 
 def _refused(refusal: Refusal) -> Response:

@@ -23,9 +23,11 @@ def signature_of(signatures: Mapping[str, SignatureDef], name: str, method: str 
         method: it must be made for; any by default.
 
     Raises:
-        Refusal: there is none, or it is made for something else.
+        Refusal: FAILED_PRECONDITION where there is none, INVALID_ARGUMENT where there is none for this method.
     """
     if name not in signatures:
+        if method is not None:
+            raise invalid(f"No signature was found with the name: {name}")
         raise Refusal(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
     found = signatures[name]
     if method is not None and found.method_name != method:
