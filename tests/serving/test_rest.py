@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import urllib.error
 import urllib.request
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from running_server import FEATURES, Running
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from running_server import FEATURES, Running, running
 
 ROWS = np.random.default_rng(3).normal(size=(3, FEATURES)).astype(np.float32)
 
@@ -149,6 +152,10 @@ BAD = [
     ("/v1/models/net/versions/" + 5000 * "1", None, 400, "Failed to convert version"),
     ("/v1/models/net/versions/%D9%A1", None, 400, "Malformed request: GET"),
     ("/v1/models/net/other/1", None, 400, "Malformed request: GET"),
+    ("/v1/models/net:predict", {"inputs": {"\ud800": 1}}, 400, "expected features, received"),
+    ("/v1/models/net:predict", {"signature_name": "\ud800", "instances": [1]}, 400, "not found in signature def"),
+    ("/v1/models/net:regress", {"signature_name": "\ud800", "examples": [{}]}, 400, "No signature was found"),
+    ("/v1/models/net:regress", {"examples": [{"\ud800": 1.0}]}, 400, "Example feature"),
     ("/v1/nothing", {"x": 1}, 400, "Malformed request: POST /v1/nothing"),
     ("/nothing", {"x": 1}, 404, "Malformed request: POST /nothing"),
 ]
@@ -158,6 +165,25 @@ BAD = [
 def test_what_cannot_be_answered_has_its_code_and_one_line(served, path, body, code, message) -> None:
     found, answer = call(served, path, body)
     assert found == code and set(answer) == {"error"} and message in answer["error"]
+
+
+def test_routes_of_ones_own_answer_in_one_line_as_well(tmp_path, caplog) -> None:
+    routes = APIRouter()
+
+    @routes.get("/half")
+    async def half() -> Response:
+        return JSONResponse({"symbol": "\ud800"})
+
+    @routes.get("/broken")
+    async def broken() -> Response:
+        raise KeyError("nothing of this is told to the client")
+
+    with running(tmp_path, more=routes) as one:
+        logging.getLogger("uvicorn.error").addHandler(caplog.handler)
+        code, answer = call(one, "/half")
+        assert code == 400 and "valid Unicode expected" in answer["error"]
+        assert call(one, "/broken") == (500, {"error": "KeyError: the server's log says more"})
+    assert "nothing of this is told" in caplog.text
 
 
 def test_unknown_models_have_no_status(served) -> None:

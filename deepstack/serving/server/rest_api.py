@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict
 from starlette.requests import ClientDisconnect
 
@@ -108,6 +107,8 @@ def make_rest(
 
     for code in (404, 405):
         app.add_exception_handler(code, _unknown)
+    app.add_exception_handler(UnicodeEncodeError, _no_text)
+    app.add_exception_handler(Exception, _broken)  # which the log tells with its traceback
     if more is not None:
         app.include_router(more)
     if token:
@@ -117,7 +118,15 @@ def make_rest(
 
 async def _unknown(request: Request, error: Exception) -> Response:
     code = 400 if request.url.path.startswith("/v1/") else 404
-    return JSONResponse({"error": str(_malformed(request))}, code)
+    return _error(str(_malformed(request)), code)
+
+
+async def _no_text(request: Request, error: Exception) -> Response:
+    return _error("text that is valid Unicode expected, half of a surrogate pair received", 400)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return _error(f"{type(error).__name__}: the server's log says more", 500)
 
 
 def _ask_token(app: FastAPI, token: str) -> None:
@@ -127,7 +136,7 @@ def _ask_token(app: FastAPI, token: str) -> None:
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         if hmac.compare_digest(request.headers.get("authorization", "").encode(), expected):
             return await go_on(request)
-        return JSONResponse({"error": "a bearer token is needed"}, 401)
+        return _error("a bearer token is needed", 401)
 
 
 async def _predict(asked: Asked, models: Models) -> Any:
@@ -186,4 +195,8 @@ def _malformed(request: Request) -> Refusal:
 
 
 def _refused(refusal: Refusal) -> Response:
-    return JSONResponse({"error": str(refusal)}, refusal.http)
+    return _error(str(refusal), refusal.http)
+
+
+def _error(message: str, code: int) -> Response:
+    return Response(as_json({"error": message}), code, media_type="application/json")

@@ -101,9 +101,9 @@ def _example(values: Mapping[str, Any]) -> Example:
     """Features of a JSON object: integers, floats, strings or base64, alone or in a list."""
     example = Example()
     for name, given in values.items():
-        feature = example.features.feature[name]
         items = _decoded(given if isinstance(given, list) else [given])
         try:
+            feature = example.features.feature[name]
             if all(type(item) is int for item in items):
                 feature.int64_list.value.extend(items)
             elif all(isinstance(item, int | float) and not isinstance(item, bool) for item in items):
