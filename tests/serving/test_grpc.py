@@ -121,6 +121,8 @@ BAD = [
     (predict_request(rows=ROWS[:0]), grpc.StatusCode.INVALID_ARGUMENT),
     (asked(predict_pb2.PredictRequest), grpc.StatusCode.INVALID_ARGUMENT),
     (predict_request(output_filter=["none"]), grpc.StatusCode.INVALID_ARGUMENT),
+    (sized([10**8, FEATURES], float_val=[0.5]), grpc.StatusCode.INVALID_ARGUMENT),
+    (sized([10**8], "classify", tf.string, string_val=[b""]), grpc.StatusCode.INVALID_ARGUMENT),
     (sized([1], "classify", tf.string), grpc.StatusCode.INVALID_ARGUMENT),
     (sized([1], "regress", tf.string), grpc.StatusCode.INVALID_ARGUMENT),
 ]

@@ -41,8 +41,8 @@ STATES = get_model_status_pb2.ModelVersionStatus.State
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
 
-    def __init__(self, models: Models, metrics: Metrics) -> None:
-        self.models, self.metrics = models, metrics
+    def __init__(self, models: Models, metrics: Metrics, most_bytes: int) -> None:
+        self.models, self.metrics, self.most_bytes = models, metrics, most_bytes
 
     async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The outputs of a signature; `output_filter` keeps some of them."""
@@ -72,7 +72,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         version = find(self.models, request.model_spec)
         name = request.model_spec.signature_name or DEFAULT
         signature = signature_of(version.signatures, name)
-        inputs, rows = from_protos(signature, request.inputs)
+        inputs, rows = from_protos(signature, request.inputs, self.most_bytes)
         outputs = await self.models.ask(version, name, inputs, rows)
         wanted = list(request.output_filter) or list(outputs)
         missing = [key for key in wanted if key not in outputs]
@@ -288,6 +288,7 @@ def make_grpc(models: Models, metrics: Metrics, *, most_bytes: int, token: str) 
     options = [("grpc.max_receive_message_length", most_bytes), ("grpc.max_send_message_length", -1)]
     options += [("grpc.so_reuseport", 0)]
     server = grpc.aio.server(interceptors=[Guard(token)] if token else [], options=options)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(models, metrics), server)
+    service = PredictionService(models, metrics, most_bytes)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, metrics), server)
     return server

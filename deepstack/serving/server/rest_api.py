@@ -50,7 +50,7 @@ def make_rest(
 ) -> FastAPI:
     """The application; `more` are routes of one's own."""
     app = FastAPI(title="deepstack serve", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    service = PredictionService(models, metrics)
+    service = PredictionService(models, metrics, most_bytes)
 
     async def handled(request: Request, method: str, answer: Answer, model: str, place: str) -> Response:
         started, status = time.perf_counter(), "INTERNAL"

@@ -1,5 +1,6 @@
 """What a signature takes and gives: requests in both protocols become its arrays, its arrays become answers."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,8 +38,13 @@ def signature_of(signatures: Mapping[str, SignatureDef], name: str, method: str 
     return found
 
 
-def from_protos(signature: SignatureDef, tensors: Mapping[str, tensor_pb2.TensorProto]) -> tuple[Arrays, int]:
+def from_protos(
+    signature: SignatureDef, tensors: Mapping[str, tensor_pb2.TensorProto], most_bytes: int
+) -> tuple[Arrays, int]:
     """The inputs of a gRPC request, and how many rows they have.
+
+    Args:
+        most_bytes: of an input: a short message may say a large shape and one value for all of it.
 
     Raises:
         Refusal: INVALID_ARGUMENT names the input that is missing, unknown, or of another type or shape.
@@ -54,9 +60,11 @@ def from_protos(signature: SignatureDef, tensors: Mapping[str, tensor_pb2.Tensor
         if any(size < 0 for size in shape):
             raise invalid(f"input {name}: expected a shape, received {list(shape)}")
         _require_shape(name, info, shape)
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if size > most_bytes:
+            raise invalid(f"input {name}: expected {most_bytes} bytes at most, received {list(shape)}, that is {size}")
         if tensor.tensor_content and dtype is not object:
-            count = int(np.prod(shape, dtype=np.int64))
-            if len(tensor.tensor_content) != count * np.dtype(dtype).itemsize:
+            if len(tensor.tensor_content) != size:
                 raise invalid(f"input {name}: {len(tensor.tensor_content)} bytes do not make {list(shape)}")
             arrays[name] = np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
         else:
@@ -89,6 +97,8 @@ def from_json(signature: SignatureDef, values: Mapping[str, Any]) -> tuple[Array
                     raise ValueError(f"numbers for {dtype.name} expected")
                 with np.errstate(over="ignore"):
                     array = plain.astype(dtype.as_numpy_dtype)
+                if dtype.is_integer and not np.array_equal(array, plain):
+                    raise ValueError(f"from {dtype.min} to {dtype.max}")
         except (ValueError, TypeError, OverflowError) as error:
             raise invalid(f"input {name}: expected {dtype.name} values of one shape ({str(error)[:100]})") from error
         _require_shape(name, info, array.shape)
