@@ -91,6 +91,22 @@ def test_processes_that_do_not_start_are_replaced_until_there_were_too_many(
     assert version.error == ("" if bad == 2 else "its process died 6 times in a row, at last: no memory")
 
 
+def test_an_end_waits_for_what_is_asked_so_long_and_no_longer(tmp_path: Path) -> None:
+    async def scene() -> float:
+        models, loop = Models(tmp_path), asyncio.get_running_loop()
+        for held in (models.loaded, models.gone):
+            version = Version("net", 1, tmp_path, "AVAILABLE")
+            held["net"] = {1: version}
+            version._open = 1  # and nobody ever answers
+        models._tasks.add(asyncio.create_task(version.unload()))
+        started = loop.time()
+        await asyncio.wait_for(models.close(0.2), 5.0)
+        assert {models.loaded["net"][1].state, version.state} == {"END"}
+        return loop.time() - started
+
+    assert 0.2 <= asyncio.run(scene()) < 2.0
+
+
 LABELLED = """model_config_list {{ config {{ name: "net" model_version_policy {{ {policy} }}
     version_labels {{ key: "stable" value: {stable} }} }} }}"""
 

@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -78,13 +80,29 @@ def test_rest_speaks_tls_alone(secure: Running, authority: trustme.CA) -> None:
         urllib.request.urlopen(f"http://localhost:{secure.server.rest_port}/v1/models/net", timeout=5)
 
 
+def workers_of(server: int) -> list[int]:
+    """Processes of a server that still run."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, parent = (place / "stat").read_text().rpartition(")")[2].split()[:2]
+            found += [int(place.name)] if int(parent) == server and state != "Z" else []
+    return sorted(found)
+
+
 @pytest.mark.slow
-def test_sigterm_answers_what_is_under_way_and_ends_with_0(versions: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "send"), [(signal.SIGTERM, os.kill), (signal.SIGTERM, os.killpg), (signal.SIGINT, os.killpg)]
+)
+def test_a_signal_answers_what_is_under_way_and_ends_with_0(
+    number: int, send: Callable[[int, int], None], versions: Path, tmp_path: Path
+) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "net").symlink_to(versions)
     command = [sys.executable, "-m", "deepstack", "serve", str(tmp_path / "models"), "--rest-port", "0"]
     command += ["--grpc-port", "0", "--batch-timeout-ms", "1500", "--max-batch-size", "64"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    server = subprocess.Popen(command, env=os.environ, start_new_session=True, **pipes)
     assert server.stdout is not None
     address = next(line.split()[1] for line in server.stdout if line.startswith("gRPC "))
     answers: list[np.ndarray] = []
@@ -100,11 +118,14 @@ def test_sigterm_answers_what_is_under_way_and_ends_with_0(versions: Path, tmp_p
             one.start()
         time.sleep(0.4)  # they wait for others to join their batch
         assert not answers
-        server.send_signal(signal.SIGTERM)
+        working = workers_of(server.pid)
+        send(server.pid, number)
+        time.sleep(0.2)
+        assert working and workers_of(server.pid) == working
         for one in several:
             one.join()
         assert len(answers) == 8 and all(np.allclose(one, answers[0], atol=1e-6) for one in answers)
-        assert server.wait(timeout=60) == 0
+        assert server.wait(timeout=60) == 0 and not any(Path(f"/proc/{one}").exists() for one in working)
     finally:
         server.kill()
         server.communicate()

@@ -1,6 +1,7 @@
 """Which models and versions are served: a folder watched, labels resolved, new versions loaded before old ones go."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -174,10 +175,11 @@ class Models:
             if not self.loaded.get(name) and failed:
                 raise Refusal(StatusCode.FAILED_PRECONDITION, f"{name}: {failed[-1].error}")
 
-    async def close(self) -> None:
-        """Answer what is asked, then end every process."""
-        versions = [version for each in self.loaded.values() for version in each.values()]
-        await asyncio.gather(*(version.unload() for version in versions))
+    async def close(self, most_s: float = math.inf) -> None:
+        """Answer what is asked, for so long at most, then end every process."""
+        every = [*self.loaded.values(), *self.gone.values()]
+        versions = [version for each in every for version in each.values() if version.state != "END"]
+        await asyncio.gather(*(version.unload(most_s) for version in versions))
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -20,6 +20,7 @@ from deepstack.serving.server.response_cache import ResponseCache
 from deepstack.serving.server.rest_api import make_rest
 
 GRACE_S = 10.0
+"""For what is asked when the server ends: of each protocol, then of the models."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Server:
         self._rest.should_exit = True
         await self._grpc.stop(GRACE_S)
         await self._tasks[0]
-        await self.models.close()
+        await self.models.close(GRACE_S)
 
     async def _watch(self) -> None:
         while True:

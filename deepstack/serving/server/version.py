@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import math
 import sys
 import tempfile
 import time
@@ -106,10 +107,11 @@ class Version:
         finally:
             self._open -= 1
 
-    async def unload(self) -> None:
-        """Let what is asked be answered, then end the process."""
+    async def unload(self, most_s: float = math.inf) -> None:
+        """Let what is asked be answered, for so long at most, then end the process."""
         self.state = "UNLOADING"
-        while self._open:
+        until = time.monotonic() + most_s
+        while self._open and self.state == "UNLOADING" and time.monotonic() < until:
             await asyncio.sleep(0.02)
         await self._end()
 
