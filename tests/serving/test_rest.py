@@ -208,9 +208,19 @@ def test_base64_is_decoded(served) -> None:
     assert code == 200 and len(answer["predictions"]) == 1
 
 
-def test_metrics_are_there_for_prometheus(served) -> None:
-    call(served, "/v1/models/net:predict", {"instances": ROWS.tolist()})
+def test_metrics_have_tensorflow_servings_names_and_no_others_names(served) -> None:
+    assert call(served, "/v1/models/net:predict", {"instances": ROWS.tolist()})[0] == 200
+    assert call(served, "/v1/models/invented/versions/x:predict", {})[0] == 400
+    assert call(served, "/v1/models/invented:predict", b"{")[0] == 400
     with urllib.request.urlopen(served.rest + "/monitoring/prometheus/metrics") as answer:
         page = answer.read().decode()
-    assert ':tensorflow:serving:request_count_total{method="Predict",model_name="net",status="OK"}' in page
-    assert ":tensorflow:serving:request_latency_bucket" in page
+    assert "# TYPE :tensorflow:serving:request_count counter" in page
+    values = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+    assert float(values[':tensorflow:serving:request_count{model_name="net",status="OK"}']) >= 1.0
+    assert float(values[':tensorflow:serving:request_count{model_name="",status="INVALID_ARGUMENT"}']) >= 2.0
+    names = 'API="Predict",entrypoint="REST",model_name="net"'
+    answered = float(values[f":tensorflow:serving:request_latency_count{{{names}}}"])
+    assert (
+        100.0 < float(values[f":tensorflow:serving:request_latency_sum{{{names}}}"]) / answered < 60e6
+    )  # microseconds
+    assert "invented" not in page

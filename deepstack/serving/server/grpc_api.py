@@ -197,7 +197,7 @@ async def counted(metrics: Metrics, method: str, model: str, context: Any, work:
         status = refusal.code.name
         await context.abort(refusal.code, str(refusal))
     finally:
-        metrics.count(model if status != "NOT_FOUND" else "", method, status, time.perf_counter() - started)
+        metrics.count(model, method, "GRPC", status, time.perf_counter() - started)
 
 
 def find(models: Models, asked: Any) -> Version:

@@ -1,5 +1,6 @@
 """What the server counts, under the names TensorFlow Serving's dashboards know."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -7,7 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from deepstack.serving.server.response_cache import ResponseCache
 
-MS = (1, 2, 5, 10, 15, 20, 30, 40, 60, 100, 200, 500, 1000, 5000)
+MICROSECONDS = tuple(10.0 * 1.8**power for power in range(33))
+COUNTED = ("Predict", "Classify", "Regress", "MultiInference")
+REQUESTS = ":tensorflow:serving:request_count"
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -17,18 +20,23 @@ def _registry() -> CollectorRegistry:
 
 @dataclass(eq=False)
 class Metrics:
-    """Counters of one server."""
+    """Counters of one server.
 
+    Attributes:
+        models: names that may be labels; requests under any other are counted under none.
+    """
+
+    models: Container[str] = ()
     registry: CollectorRegistry = field(default_factory=_registry)
 
     def __post_init__(self) -> None:
-        labels = ["model_name", "method", "status"]
-        self.requests = Counter(":tensorflow:serving:request_count", "Requests.", labels, registry=self.registry)
+        names = ["model_name", "API", "entrypoint"]
+        self.requests = Counter(REQUESTS, "Requests.", ["model_name", "status"], registry=self.registry)
         self.latency = Histogram(
             ":tensorflow:serving:request_latency",
-            "Milliseconds of a request.",
-            ["model_name", "method"],
-            buckets=MS,
+            "Microseconds of a request that was answered.",
+            names,
+            buckets=MICROSECONDS,
             registry=self.registry,
         )
         self.rows = Histogram(
@@ -41,10 +49,14 @@ class Metrics:
             "deepstack_worker_restarts", "Processes replaced, of versions now loaded.", registry=self.registry
         )
 
-    def count(self, model: str, method: str, status: str, seconds: float) -> None:
-        """One request that has been answered."""
-        self.requests.labels(model, method, status).inc()
-        self.latency.labels(model, method).observe(1e3 * seconds)
+    def count(self, model: str, method: str, entrypoint: str, status: str, seconds: float) -> None:
+        """One request that has been answered, over REST or GRPC."""
+        if method not in COUNTED:
+            return
+        name = model if model in self.models else ""
+        self.requests.labels(name, status).inc()
+        if status == "OK":
+            self.latency.labels(name, method, entrypoint).observe(1e6 * seconds)
 
     def watch_cache(self, cache: ResponseCache) -> None:
         """Tell a cache's hits and misses."""
@@ -54,4 +66,5 @@ class Metrics:
 
     def page(self) -> bytes:
         """What Prometheus scrapes."""
-        return generate_latest(self.registry)
+        page = generate_latest(self.registry)
+        return page.replace(f"{REQUESTS}_total".encode(), REQUESTS.encode())  # TensorFlow Serving's has no suffix

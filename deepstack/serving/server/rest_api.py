@@ -67,7 +67,7 @@ def make_rest(
             status = refusal.code.name
             return _refused(refusal)
         finally:
-            metrics.count(model if status != "NOT_FOUND" else "", method, status, time.perf_counter() - started)
+            metrics.count(model, method, "REST", status, time.perf_counter() - started)
 
     async def predict(asked: Asked) -> Any:
         return await _predict(asked, models)

@@ -55,9 +55,10 @@ class Server:
     """One server; `start`, then `stop`."""
 
     def __init__(self, folder: Path, options: Options, more: Any = None) -> None:
-        self.options, self.metrics = options, Metrics()
+        self.options = options
         cache = ResponseCache(options.cache_bytes, options.cache_ttl_s)
         self.models = Models(folder, options.batching, self._size, cache)
+        self.metrics = Metrics(self.models.loaded)
         self.metrics.watch_cache(cache)
         limits: dict[str, Any] = {"most_bytes": options.most_bytes, "token": options.token}
         self._grpc = make_grpc(self.models, self.metrics, **limits)
