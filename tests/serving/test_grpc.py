@@ -1,5 +1,8 @@
 """The gRPC services on TensorFlow Serving's own stubs, and the client that speaks both protocols."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 import numpy as np
 import pytest
@@ -200,16 +203,30 @@ def test_a_token_is_asked_of_everybody(models):
             assert Client(Where(address, protocol, "secret")).predict("net", {"features": ROWS})
 
 
-def test_a_full_queue_and_a_huge_request_are_refused(models):
-    with running(models, batching=Batching(max_enqueued_rows=2), most_bytes=5000) as one:
-        client = Client(Where(one.grpc), retries=0)
-        with pytest.raises(ServerError, match="RESOURCE_EXHAUSTED"):
-            client.predict("net", {"features": ROWS})
-        huge = np.zeros((1000, FEATURES), np.float32)
-        with pytest.raises(ServerError, match="RESOURCE_EXHAUSTED"):
-            client.predict("net", {"features": huge})
-        with pytest.raises(ServerError, match="bytes at most"):
-            Client(Where(one.rest.removeprefix("http://"), "rest")).predict("net", {"features": huge})
+def test_a_full_queue_refuses_and_answers_those_in_it(models, expected):
+    with running(models, batching=Batching(max_enqueued_rows=4, batch_timeout_ms=2000.0)) as one:
+        client, waiting = (
+            Client(Where(one.grpc), retries=0, deadline_s=30.0),
+            one.server.models.loaded["net"][2].batchers,
+        )
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(client.predict, "net", {"features": ROWS})
+            while not any(queue._rows for queue in waiting.values()):
+                time.sleep(0.01)
+            with pytest.raises(ServerError, match="3 rows are waiting, the queue is full"):
+                client.predict("net", {"features": ROWS})
+            np.testing.assert_allclose(first.result()["probability"], expected, atol=1e-6)
+        assert client.predict("net", {"features": ROWS})["probability"].shape == (3,)
+
+
+def test_a_huge_request_is_refused(models):
+    huge = np.zeros((1000, FEATURES), np.float32)
+    with running(models, most_bytes=5000) as one:
+        with pytest.raises(ServerError, match=r"message larger than max .* vs\. 5000"):
+            Client(Where(one.grpc), retries=0).predict("net", {"features": huge})
+        with pytest.raises(ServerError, match="5000 bytes at most"):
+            Client(Where(one.rest.removeprefix("http://"), "rest"), retries=0).predict("net", {"features": huge})
+        assert Client(Where(one.grpc)).predict("net", {"features": ROWS})["probability"].shape == (3,)
 
 
 def test_a_reload_request_says_what_is_served(models, versions):

@@ -1,6 +1,7 @@
 """The same question is answered once, within room and time."""
 
 import asyncio
+import shutil
 import time
 
 import numpy as np
@@ -48,11 +49,15 @@ def test_without_room_nothing_is_kept() -> None:
     assert cache.get(None) is None
 
 
-def test_a_server_answers_from_it_until_the_version_goes(models, tmp_path) -> None:
+def test_a_server_answers_from_it_until_a_version_goes(versions, tmp_path) -> None:
     from deepstack.serving.server.models import Models
 
+    shutil.copytree(versions, tmp_path / "net")
+    every = 'model_config_list { config { name: "net" model_version_policy { all {} } } }'
+    (tmp_path / "models.config").write_text(every)
+
     async def ask() -> tuple[list[np.ndarray], list[int]]:
-        served, calls = Models(models, cache=ResponseCache(1 << 20)), []
+        served, calls = Models(tmp_path, cache=ResponseCache(1 << 20)), []
         served.sizes = lambda model, version, signature, rows: calls.append(rows)
         await served.refresh()
         rows, found = {"features": np.ones((2, 6), np.float32)}, []
@@ -61,7 +66,9 @@ def test_a_server_answers_from_it_until_the_version_goes(models, tmp_path) -> No
                 version = served.find("net", number)
                 outputs = await served.ask(version, "serving_default", dict(rows), 2)
                 found.append(outputs["probability"])
-            served.cache.clear()
+            shutil.rmtree(tmp_path / "net" / "1")
+            await served.refresh()
+            assert list(served.loaded["net"]) == [2]
             await served.ask(served.find("net", 2), "serving_default", dict(rows), 2)
         finally:
             await served.close()
