@@ -7,6 +7,7 @@ import hmac
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -69,20 +70,11 @@ def make_rest(
         finally:
             metrics.count(model, method, "REST", status, time.perf_counter() - started)
 
-    async def predict(asked: Asked) -> Any:
-        return await _predict(asked, models)
-
-    async def classify(asked: Asked) -> Any:
-        name, examples = examples_in(asked.body)
-        result = await service.classified(asked.version(), name, examples)
-        return {"result": [[[c.label, c.score] for c in row.classes] for row in result.classifications]}
-
-    async def regress(asked: Asked) -> Any:
-        name, examples = examples_in(asked.body)
-        result = await service.regressed(asked.version(), name, examples)
-        return {"result": [one.value for one in result.regressions]}
-
-    methods: dict[str, Answer] = {"predict": predict, "classify": classify, "regress": regress}
+    methods: dict[str, Answer] = {
+        "predict": _predict,
+        "classify": partial(_classify, service),
+        "regress": partial(_regress, service),
+    }
 
     @app.post("/v1/models/{model}:{method}")
     @app.post("/v1/models/{model}/{kind}/{place}:{method}")
@@ -139,7 +131,7 @@ def _ask_token(app: FastAPI, token: str) -> None:
         return _error("a bearer token is needed", 401)
 
 
-async def _predict(asked: Asked, models: Models) -> Any:
+async def _predict(asked: Asked) -> Any:
     tree = parsed(asked.body)
     version = asked.version()
     name = tree.get("signature_name") or DEFAULT
@@ -150,8 +142,20 @@ async def _predict(asked: Asked, models: Models) -> Any:
     signature = version.signatures[name]
     columns, by_row = inputs_in(tree, signature)
     inputs, rows = from_json(signature, columns)
-    outputs = await models.ask(version, name, inputs, rows)
+    outputs = await asked.models.ask(version, name, inputs, rows)
     return row_answer(outputs) if by_row else column_answer(outputs)
+
+
+async def _classify(service: PredictionService, asked: Asked) -> Any:
+    name, examples = examples_in(asked.body)
+    result = await service.classified(asked.version(), name, examples)
+    return {"result": [[[c.label, c.score] for c in row.classes] for row in result.classifications]}
+
+
+async def _regress(service: PredictionService, asked: Asked) -> Any:
+    name, examples = examples_in(asked.body)
+    result = await service.regressed(asked.version(), name, examples)
+    return {"result": [one.value for one in result.regressions]}
 
 
 async def _status(asked: Asked) -> Any:
