@@ -1,12 +1,16 @@
 """A bar at a time says what whole windows say."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from deepstack.artifact.model import raw_outputs, up_to
 from deepstack.artifact.stepper import AttentionStepper, WindowStepper, stepper_of, steps_alone
-from deepstack.models.heads import Head, binary_head
+from deepstack.config.read import read_config
+from deepstack.models import catalogue
+from deepstack.models.heads import Head, binary_head, head_of
 from deepstack.models.transformer.transformer_decoder import FORESEEN, TransformerDecoderConfig, build, receptive_field
 
 BARS, FEATURES, ROWS = 12, 5, 3
@@ -68,3 +72,10 @@ def test_the_receptive_field_is_what_the_newest_bar_sees() -> None:
         other[:, bar] += 1.0
         moved = np.abs(raw_outputs(made, {"features": other}) - before).max()
         assert (moved > 1e-5) == (bar >= BARS - field), bar
+
+
+def test_the_config_for_streams_gives_such_a_network() -> None:
+    config = read_config(Path(__file__).parents[2] / "configs" / "transformer_streaming.yaml")
+    shapes = {"features": (config.samples.window_bars, FEATURES)}
+    head = head_of(config.labels, config.model)
+    assert steps_alone(catalogue.build(config.model.name, shapes, head, config.model.options))
