@@ -115,7 +115,7 @@ def planted(seed: int) -> tuple[Slices, float]:
     names = tuple(f"x{k}" for k in range(FEATURES))
     weight = np.ones((SAMPLES, 1), np.float32)
     facts = FEATURES, 0, 0, 0, 0
-    parts = Slices(labels, split, names, {}, inputs, y, weight, None, {}, *facts, None)
+    parts = Slices(labels, split, names, {}, inputs, y, weight, None, {}, *facts, None, pd.Timedelta("1h"))
     return parts, float(auc_of(won[test], chance[test])(np.ones((1, len(test))))[0])
 
 

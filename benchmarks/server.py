@@ -3,7 +3,7 @@
 - One row under the setting that deploy/ ships (TF_ENABLE_ONEDNN_OPTS=0): over REST p50 ≤ 15 ms and p99 ≤ 40 ms, over
   gRPC p50 ≤ 13 ms.
 - 64 concurrent gRPC clients: requests a second with batching / without, ≥ 4; batch of 32: server's time / SavedModel's
-  own, ≤ 1.2.
+  own, ≤ 1.2; beside it what a server without a model would take in the same rhythm.
 - Ten minutes of mixed load with 20 new versions, 3 killed processes and malformed requests: no wrong answer, no failed
   well-formed request, resident memory after version 20 / after version 5 ≤ 1.10.
 
@@ -69,6 +69,7 @@ def batching(models: Path) -> dict:
             print(f"{name}: {speed[name]:.0f} requests/s", flush=True)
             if name == "joined":
                 times = _in_turns(one, models / NAME / "1")
+                times["empty_server_ms"] = _empty(times["saved_model_ms"])
     print({key: round(value, 2) for key, value in times.items()}, flush=True)
     return {"requests_per_s": speed, **times}
 
@@ -92,6 +93,23 @@ def _in_turns(one: Served, folder: Path) -> dict[str, float]:
                 if turn:  # the first warms up
                     times[name].append(1e3 * (time.perf_counter() - started))
     return {name: float(np.median(each)) for name, each in times.items()}
+
+
+def _empty(wait_ms: float) -> float:
+    """Median milliseconds of the same call to a gRPC server that only waits as long as the SavedModel takes."""
+    command = [sys.executable, str(Path(__file__).with_name("_empty_server.py")), str(wait_ms)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        client, body, times = Client(Where(process.stdout.readline().strip())), rows(32), []
+        for _ in range(WARM_UP + CALLS):
+            started = time.perf_counter()
+            client.predict(NAME, {"features": body})
+            times.append(1e3 * (time.perf_counter() - started))
+        return float(np.median(times[WARM_UP:]))
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _flood(one: Served) -> float:

@@ -32,7 +32,7 @@ from deepstack.errors import ConfigError
 from deepstack.evaluation.calibrate import METHODS
 from deepstack.evaluation.question import trades_for
 from deepstack.features.catalogue import choose
-from deepstack.features.table import carried_by, make_table
+from deepstack.features.table import carried_by
 from deepstack.labels.labelled import label
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
@@ -204,8 +204,13 @@ def _calibrations(config: RunConfig, parts: Slices, model: keras.Model) -> tuple
 
 
 def _stretch(subject: Subject, market: Market, rows: int) -> Stretch:
-    """The rows that the features are checked at, of those the model sees."""
-    return stretch_of(market, make_table(market, names=subject.served.predictor.artifact.features), rows)
+    """Of the rows that the model can see, and the edges of their runs: after a gap its window has to fill first."""
+    every = [
+        pd.DataFrame({"symbol": symbol, "decision_time": candles.frame.index}) for symbol, candles in market.items()
+    ]
+    asked = pd.concat(every).sort_values(["decision_time", "symbol"], kind="stable", ignore_index=True)
+    known = subject.served.predictor.see(market, asked).known
+    return stretch_of(asked[known], next(iter(market.values())).interval, rows)
 
 
 def _tail(market: Market) -> Market:

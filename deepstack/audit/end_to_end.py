@@ -31,18 +31,20 @@ class Said:
 
     Attributes:
         rows: (symbol, close) of each.
-        values: link of the chain → one value a row: inputs and scaled inputs, probabilities, answers, and the outputs
-            of the SavedModel.
+        values: link of the chain → one value a row: inputs and scaled inputs, the model's own outputs, calibrated
+            probabilities, answers, and the outputs of the SavedModel.
         open: bool [rows], whether the answer hangs on less than rounding.
+        features: names of the inputs' last axis.
     """
 
     rows: pd.MultiIndex
     values: Mapping[str, np.ndarray]
     open: np.ndarray
+    features: tuple[str, ...]
 
 
 def audit_end_to_end(served: Served, market: Market, stretch: Stretch, progress: Progress = no_progress) -> Link:
-    """Inputs, probabilities, decisions and the SavedModel's outputs at every row, with all later bars replaced.
+    """Inputs, outputs, probabilities, decisions and what the SavedModel says at every row, all later bars replaced.
 
     The model is asked at every close for every symbol, whether or not a decision is due there. Inputs must be the same
     in every bit, outputs within rounding.
@@ -55,8 +57,8 @@ def audit_end_to_end(served: Served, market: Market, stretch: Stretch, progress:
     """
     config, interval = served.predictor.artifact.config, next(iter(market.values())).interval
     past, call = _past_bars(config, served.predictor, interval), served.signature()
-    count, done, total = 0, 0, len(stretch.moments) + len(stretch.edges)
-    for some, block in _places(market, stretch):
+    rows, edges, done, total = 0, 0, 0, len(stretch.moments) + len(stretch.edges)
+    for some, block, edge in _places(market, stretch):
         first = block[0] - past * interval
         around = reaching(some, first, block[-1], AHEAD_BARS)
         before = _say(served, around, block, call)
@@ -64,33 +66,37 @@ def audit_end_to_end(served: Served, market: Market, stretch: Stretch, progress:
             for future, change in FUTURES.items():
                 changed = change(reaching(around, first, moment, AHEAD_BARS), moment, 2)
                 asked = block[block <= moment] if future == "truncation" else block
-                offence = _moved(before, _say(served, changed, asked, call), moment, future)
+                offence = _moved(before, _say(served, changed, asked, call), moment, future, interval)
                 if offence:
-                    return Link(NAME, _covers(count, stretch), offence)
+                    return Link(NAME, _covers(rows, edges, stretch), offence)
             done += 1
             progress("audit end to end", done, total)
-        count += 0 if before is None else len(before.rows)
-    if not count:
+        if before is not None:
+            rows, edges = rows + len(before.rows), edges + (edge in before.rows)
+    if not rows:
         return Link(NAME, "", skipped="no row of the stretch can be seen by the model")
-    return Link(NAME, _covers(count, stretch))
+    return Link(NAME, _covers(rows, edges, stretch))
 
 
-def _covers(count: int, stretch: Stretch) -> str:
+def _covers(rows: int, edges: int, stretch: Stretch) -> str:
     return (
-        f"{count:,} rows at {len(stretch.moments):,} closes and {len(stretch.edges):,} edges of runs, candles to "
-        f"SavedModel, × {len(FUTURES)} futures, within {ROUNDING:g}"
+        f"{rows:,} rows at {len(stretch.moments):,} closes and {edges:,} edges of runs, candles to SavedModel, "
+        f"× {len(FUTURES)} futures, within {ROUNDING:g}"
     )
 
 
-def _places(market: Market, stretch: Stretch) -> Iterator[tuple[Market, pd.DatetimeIndex]]:
-    """The candles to look at and the closes to ask at: blocks of the stretch, then each edge."""
+def _places(
+    market: Market, stretch: Stretch
+) -> Iterator[tuple[Market, pd.DatetimeIndex, tuple[str, pd.Timestamp] | None]]:
+    """Candles to look at, closes to ask at and the edge that they are: blocks of the stretch, then each edge."""
     for block in blocks(stretch.moments):
-        yield market, block
+        yield market, block, None
     for symbol, moment in stretch.edges:
         others = sorted(
             (name for name in market if name != symbol), key=lambda name: not trades_at(market[name], moment)
         )
-        yield {name: market[name] for name in (symbol, *others)[:SYMBOLS_AT_AN_EDGE]}, pd.DatetimeIndex([moment])
+        few = {name: market[name] for name in (symbol, *others)[:SYMBOLS_AT_AN_EDGE]}
+        yield few, pd.DatetimeIndex([moment]), (symbol, moment)
 
 
 def _past_bars(config: RunConfig, predictor: Predictor, interval: pd.Timedelta) -> int:
@@ -126,12 +132,13 @@ def _say(
     values = {
         **{f"input {key}": each for key, each in inputs.items()},
         **{f"scaled {key}": np.asarray(each) for key, each in scaled.items()},
+        "model output": np.asarray(raw),
         "probability": probability,
         "decision": answers.reshape(len(frame), -1),
         **{f"served {key}": each.numpy() for key, each in exported.items()},
     }
     rows = pd.MultiIndex.from_frame(frame[["symbol", "decision_time"]])
-    return Said(rows, values, _open(probability, predictor.artifact.thresholds))
+    return Said(rows, values, _open(probability, predictor.artifact.thresholds), predictor.artifact.features)
 
 
 def _open(probability: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
@@ -144,7 +151,9 @@ def _open(probability: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
     return found
 
 
-def _moved(before: Said | None, after: Said | None, moment: pd.Timestamp, future: str) -> Offence | None:
+def _moved(
+    before: Said | None, after: Said | None, moment: pd.Timestamp, future: str, interval: pd.Timedelta
+) -> Offence | None:
     """The first row up to the moment, and the first link of the chain, that is not what it was."""
     ours = np.flatnonzero(_early(before, moment))
     if not len(ours):
@@ -158,15 +167,19 @@ def _moved(before: Said | None, after: Said | None, moment: pd.Timestamp, future
     for key, values in before.values.items():
         one, other = values[ours], after.values[key][theirs]
         if key == "decision" or one.dtype.kind not in "f":
-            apart = (one != other).reshape(len(ours), -1).any(axis=1) & ~before.open[ours]
+            apart = (one != other) & ~before.open[ours].reshape(-1, *[1] * (one.ndim - 1))
         elif key.startswith(("input", "scaled")):
-            apart = (one.view(np.int32) != other.view(np.int32)).reshape(len(ours), -1).any(axis=1)
+            apart = one.view(np.int32) != other.view(np.int32)
         else:
-            same = np.isclose(one, other, rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
-            apart = ~same.reshape(len(ours), -1).all(axis=1)
+            apart = ~np.isclose(one, other, rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
         if apart.any():
-            row = ours[int(np.flatnonzero(apart)[-1])]
-            return Offence(key, _place(before, row), f"moved when later bars became {future}")
+            at = int(np.flatnonzero(apart.reshape(len(ours), -1).any(axis=1))[-1])
+            column = int(np.flatnonzero(apart[at].reshape(-1, apart.shape[-1]).any(axis=0))[0]) if apart.ndim > 1 else 0
+            named = key.startswith(("input", "scaled")) and apart.shape[-1] == len(before.features)
+            what = f"{key}, {before.features[column]}" if named else key
+            bars = int((moment - before.rows[ours[at]][1]) / interval) + 1
+            ahead = f"looks {bars} bar{'s' * (bars > 1)} ahead or further"
+            return Offence(what, _place(before, ours[at]), f"moved when later bars became {future}; {ahead}")
     return None
 
 

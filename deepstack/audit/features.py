@@ -52,7 +52,7 @@ def audit_features(
         edges: whether to look at the edges of gaps too.
     """
     whole = make_table(market, names=names)
-    stretch = stretch_of(market, whole, rows, edges=edges)
+    stretch = stretch_of(_rows_of(whole), next(iter(market.values())).interval, rows, edges=edges)
     total, done = len(stretch.moments) + len(stretch.edges), 0
     checked = 0
     for block in blocks(stretch.moments):
@@ -75,22 +75,31 @@ def audit_features(
     return Link("features", _covers(checked, stretch, names))
 
 
-def stretch_of(market: Market, whole: FeatureTable, rows: int, *, edges: bool = True) -> Stretch:
-    """Closes that hold so many rows of the table together, and the edges of every run in it.
+def _rows_of(whole: FeatureTable) -> pd.DataFrame:
+    symbols = np.array(whole.symbols)[whole.symbol]
+    return pd.DataFrame({"symbol": symbols, "decision_time": pd.DatetimeIndex(whole.times).tz_localize("UTC")})
+
+
+def stretch_of(known: pd.DataFrame, interval: pd.Timedelta, rows: int, *, edges: bool = True) -> Stretch:
+    """Closes at which so many rows are known together, and the first and last known row of every run without a gap.
 
     The closes lie around the middle, so that what looks far ahead finds something there.
+
+    Args:
+        known: `symbol decision_time` of every row that could be looked at.
+        interval: length of a bar.
+        rows: over all symbols.
+        edges: whether to look for those.
     """
-    times, counts = np.unique(whole.times, return_counts=True)
+    times, counts = np.unique(known["decision_time"].to_numpy("datetime64[ns]"), return_counts=True)
     middle = int(np.searchsorted(np.cumsum(counts), (counts.sum() - min(rows, counts.sum())) // 2))
     enough = int(np.searchsorted(np.cumsum(counts[middle:]), rows)) + 1
     moments = pd.DatetimeIndex(times[:-1][middle : middle + enough]).tz_localize("UTC")
     found = []
-    if edges:
-        for segment in np.unique(whole.segment):
-            inside = np.flatnonzero(whole.segment == segment)
-            symbol = whole.symbols[whole.symbol[inside[0]]]
-            ends = pd.DatetimeIndex(whole.times[[inside[0], inside[-1]]]).tz_localize("UTC")
-            found += [(symbol, moment) for moment in ends if moment not in moments]
+    for symbol, of_symbol in known.groupby("symbol", sort=False)["decision_time"] if edges else ():
+        run = (of_symbol.diff() != interval).cumsum()
+        for _, inside in of_symbol.groupby(run):
+            found += [(symbol, moment) for moment in (inside.iloc[0], inside.iloc[-1]) if moment not in moments]
     return Stretch(moments, found)
 
 

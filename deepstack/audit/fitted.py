@@ -9,9 +9,11 @@ import pandas as pd
 from deepstack.artifact.model import class_probabilities
 from deepstack.audit.findings import Link, Offence
 from deepstack.audit.futures import noise
+from deepstack.calibration import Calibration
 from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
 from deepstack.ensembles import combine as combine_module
+from deepstack.ensembles.combine import Settled
 from deepstack.errors import DataError
 from deepstack.evaluation import calibrate as calibrate_module
 from deepstack.evaluation.baselines import Predictions
@@ -22,11 +24,14 @@ from deepstack.evaluation.threshold import choose_threshold
 from deepstack.features.scale import fit_scaler
 from deepstack.labels.labelled import Labels
 from deepstack.models import catalogue
+from deepstack.models.ensemble.ensemble import COMBINE
 from deepstack.models.inputs import WHEN
 from deepstack.pipeline import judgement
 from deepstack.pipeline import samples as samples_module
 from deepstack.pipeline.predict import Predictor
 from deepstack.pipeline.samples import Slices, part
+from deepstack.pipeline.settle_members import give, settled_on
+from deepstack.pipeline.train_members import apart
 from deepstack.samples.scaled import seen_rows
 
 
@@ -81,7 +86,9 @@ def _rows(parts: Slices, slices: str) -> np.ndarray:
 
 
 def audit_artifact(parts: Slices, predictor: Predictor, *, own: bool) -> Link:
-    """An artifact's scalers, priors, calibrations and thresholds are what its candles give: bit by bit, or in rounding.
+    """An artifact's scalers, priors, combiner, calibrations and thresholds are what its candles give.
+
+    Scalers and priors bit by bit, what is worked out from the network's answers within rounding.
 
     Args:
         parts: the samples of the candles, fitted anew.
@@ -101,22 +108,51 @@ def audit_artifact(parts: Slices, predictor: Predictor, *, own: bool) -> Link:
     priors = parts.priors if parts.priors is None else parts.priors.tolist()
     if priors != artifact.manifest.data["priors"]:
         return Link(name, "", Offence("priors", "the artifact", "not those of the training samples"))
-    covers = f"{len(parts.scalers)} scalers, priors"
-    if artifact.config.model.name == "ensemble":
-        return Link(name, f"{covers}; an ensemble's threshold was chosen out of fold and is not made again")
-    rows = parts.split.validation
-    given = class_probabilities(predictor.network, predictor.head, part(parts.inputs, rows), parts.priors)
-    config, times = artifact.config, parts.frame(rows)
+    return _learned_on_validation(name, parts, predictor)
+
+
+def _learned_on_validation(name: str, parts: Slices, predictor: Predictor) -> Link:
+    """An ensemble's combiner, the calibrations and the thresholds, made again from what the network says there."""
+    artifact, rows = predictor.artifact, parts.split.validation
+    config, covers = artifact.config, f"{len(parts.scalers)} scalers, priors"
+    if apart(config):
+        settled, given, _ = settled_on(predictor.network, config, parts)
+        ours = _combiner_given(predictor, settled, parts)
+        theirs = predictor.network.get_layer(COMBINE).get_weights()
+        if not all(np.allclose(one, other, atol=1e-5) for one, other in zip(ours, theirs, strict=True)):
+            return Link(name, covers, Offence("combiner", "the artifact", "not what validation alone gives"))
+        covers += f", {len(settled)} combiners"
+    else:
+        given = class_probabilities(predictor.network, predictor.head, part(parts.inputs, rows), parts.priors)
+    times = parts.frame(rows)
+    calibrations = artifact.calibrations or (Calibration(),) * len(parts.labels.outputs)
     for k, output in enumerate(parts.labels.outputs):
-        codes = parts.labels.codes[rows, k]
         said = Predictions(given[:, k], given[:, k])
-        said, _ = calibrated(config.evaluation.calibration, said, codes, times)
+        said, fitted = calibrated(config.evaluation.calibration, said, parts.labels.codes[rows, k], times)
+        if not _alike(fitted, calibrations[k], given[:, k]):
+            return Link(name, covers, Offence("calibration", output, "not what validation alone gives"))
         worth = trades_for(times, output, said.validation, config.labels)["net_r"].to_numpy(np.float64)
         wanted = choose_threshold(strength(said.validation), worth, config.evaluation.min_coverage).value
         if abs(wanted - artifact.thresholds[k]) > 1e-5:
             how = f"{artifact.thresholds[k]:.6f}, but validation alone gives {wanted:.6f}"
             return Link(name, covers, Offence("threshold", output, how))
-    return Link(name, f"{covers}, {len(parts.labels.outputs)} thresholds from {len(rows):,} validation samples")
+    count = len(parts.labels.outputs)
+    return Link(name, f"{covers}, {count} calibrations and thresholds from {len(rows):,} validation samples")
+
+
+def _combiner_given(predictor: Predictor, settled: list[Settled], parts: Slices) -> list[np.ndarray]:
+    """Weights of the combining layer as this would set them."""
+    layer = predictor.network.get_layer(COMBINE)
+    kept = layer.get_weights()
+    try:
+        give(predictor.network, settled, predictor.head, parts.priors)
+        return [np.array(values) for values in layer.get_weights()]
+    finally:
+        layer.set_weights(kept)
+
+
+def _alike(ours: Calibration, theirs: Calibration, given: np.ndarray) -> bool:
+    return bool(np.allclose(ours(given), theirs(given), rtol=0.0, atol=1e-4))
 
 
 def audit_scalers(market: Market, config: RunConfig, parts: Slices) -> Link:

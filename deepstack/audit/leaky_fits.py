@@ -1,6 +1,6 @@
 """Planted leaks of what is fitted: statistics, slices, folds and thresholds that saw what they should not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -9,6 +9,7 @@ from unittest import mock
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from deepstack.audit import chain, network
 from deepstack.ensembles import combine
@@ -144,6 +145,26 @@ def batch_statistics() -> Iterator[None]:
         return np.asarray((raw - raw.mean(axis=0)) / (raw.std(axis=0) + 1e-6))
 
     with mock.patch.object(network, "raw_outputs", by_batch):
+        yield
+
+
+@contextmanager
+def served_batch_statistics() -> Iterator[None]:
+    """What is exported normalises by the batch it is asked with; the network does not."""
+    honest = network.Served.signature
+
+    def by_batch(served: network.Served) -> Callable[..., Mapping[str, Any]]:
+        call = honest(served)
+
+        def answer(**inputs: Any) -> dict[str, Any]:
+            return {
+                name: values - tf.reduce_mean(values, axis=0) if values.dtype.is_floating else values
+                for name, values in call(**inputs).items()
+            }
+
+        return answer
+
+    with mock.patch.object(network.Served, "signature", by_batch):
         yield
 
 

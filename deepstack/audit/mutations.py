@@ -87,6 +87,7 @@ CHAIN_LEAKS = (
     Mutation("a short horizon's answer from the longest", "labels and fills", leaky_times.longest_for_all, "horizons"),
     Mutation("breakouts confirmed by the next bar", "decisions asked", leaky_times.breakout_confirmed_later),
     Mutation("batch statistics at inference", "network, row by row", leaky_fits.batch_statistics),
+    Mutation("batch statistics in the SavedModel alone", "network, row by row", leaky_fits.served_batch_statistics),
     Mutation("equity before the entry", "equity", leaky_times.equity_before_entry),
     Mutation("a causal layer that pads on both sides", "causal layers", leaky_fits.padded_on_both_sides, "causal"),
     Mutation("probabilities smoothed over later ones", "end to end", leaky_times.smoothed_answers),

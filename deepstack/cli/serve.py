@@ -44,6 +44,10 @@ def serve(
     record: Annotated[
         Path | None, typer.Option("--record", metavar="FILE", help="Keep its answers and their outcomes.")
     ] = None,
+    feature_tables: Annotated[
+        int, typer.Option("--feature-tables", min=0, help="Kept for those who ask about the same candles; 0: none.")
+    ] = 16,
+    feature_s: Annotated[float, typer.Option("--feature-s", min=0.0, help="How long such a table is kept.")] = 60.0,
 ) -> None:
     """Serve published models over REST and gRPC.
 
@@ -66,26 +70,28 @@ def serve(
         from deepstack.serving.server.serve import serve as run_server
 
     batching = Batching(max_batch_size, batch_timeout_ms, max_enqueued_rows)
-    token = os.environ.get(TOKEN, "")
     options = Options(
-        host,
-        rest_port,
-        grpc_port,
-        poll_s,
-        batching,
-        max_request_mb * 2**20,
-        certificate,
-        key,
-        token,
-        cache_mb * 2**20,
-        cache_ttl_s,
+        host=host,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        poll_s=poll_s,
+        batching=batching,
+        most_bytes=max_request_mb * 2**20,
+        certificate=certificate,
+        key=key,
+        token=os.environ.get(TOKEN, ""),
+        cache_bytes=cache_mb * 2**20,
+        cache_ttl_s=cache_ttl_s,
     )
     more = None
     if product is not None:
+        from deepstack.features.table import make_table
+        from deepstack.pipeline.feature_cache import FeatureCache
         from deepstack.pipeline.predict import load
         from deepstack.streaming.routes import DeepLearning, make_routes
 
-        deep = DeepLearning(load(product), record)
+        tables = FeatureCache(feature_tables, feature_s) if feature_tables else make_table
+        deep = DeepLearning(load(product, tables), record)
         deep.warm()
         more = make_routes(deep, options.most_bytes)
     asyncio.run(run_server(models_dir, options, _tell, more))

@@ -1,7 +1,7 @@
 """The trained network beside its baselines on the test slice, and what the report draws of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -48,6 +48,7 @@ class Judged:
         figures: name → plot.
         returns: output → model → daily returns on test, the network's first.
         calibrations: of the network, one an output.
+        predictions: output → model → calibrated predictions, those that the thresholds are for.
     """
 
     thresholds: tuple[float, ...]
@@ -55,6 +56,7 @@ class Judged:
     figures: dict[str, Figure]
     returns: dict[str, dict[str, DailyReturns]]
     calibrations: tuple[Calibration, ...] = ()
+    predictions: dict[str, dict[str, Predictions]] = field(default_factory=dict)
 
 
 def judge_network(
@@ -97,7 +99,8 @@ def judge_models(
     fitted, calibrations = _calibrated(models, slices, config.evaluation.calibration)
     judged = _JUDGE[config.labels.kind](fitted, slices, market, config, history, importance, progress)
     regimes = regimes_by_model(fitted, slices, market, config, judged.report)
-    return replace(judged, calibrations=calibrations, report={**judged.report, "regimes": regimes})
+    report = {**judged.report, "regimes": regimes}
+    return replace(judged, calibrations=calibrations, predictions=fitted, report=report)
 
 
 def _calibrated(
@@ -142,6 +145,19 @@ def baselines_of(slices: Slices, output: int, config: RunConfig, progress: Progr
     windowed = slices.tabular is None and isinstance(slices.inputs[BASE], Windows)
     lagged = baseline_task(slices, output, config.seed, lagged=True) if windowed else plain
     return fit_baselines(plain, lagged, config.evaluation, progress=progress)
+
+
+def baselines_stopped_inside(
+    slices: Slices, output: int, config: RunConfig, progress: Progress
+) -> dict[str, Predictions]:
+    """`baselines_of`, fitted and stopped inside the training slice: validation is as new to them as test."""
+    split, inside = slices.split, slices.stopped_inside(config.split.embargo_bars)
+    asked = replace(inside, split=replace(inside.split, test=np.concatenate([split.validation, split.test])))
+    found = {}
+    for name, one in baselines_of(asked, output, config, progress).items():
+        validation, test = np.split(one.test, [len(split.validation)])
+        found[name] = replace(one, validation=validation, test=test)
+    return found
 
 
 def baseline_task(slices: Slices, output: int, seed: int, *, lagged: bool = False) -> Task:

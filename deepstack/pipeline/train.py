@@ -1,5 +1,6 @@
 """Training what a config asks for: one network, or the members of an ensemble and what combines them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from deepstack.models.heads import head_of
 from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
 from deepstack.pipeline.samples import Slices
+from deepstack.pipeline.settle_members import trained_as_one
 from deepstack.pipeline.train_members import apart, require_cycles, train_members
 from deepstack.pipeline.train_network import train_network
 from deepstack.progress import Progress, no_progress
@@ -75,4 +77,7 @@ def train(
     """
     if apart(config):
         return train_members(config, parts, folder, resume=resume, progress=progress)
-    return train_network(config, parts, folder, resume=resume, progress=progress, warm=warm)
+    fitted = train_network(config, parts, folder, resume=resume, progress=progress, warm=warm)
+    if config.model.name != "ensemble":
+        return fitted
+    return replace(fitted, facts={**fitted.facts, **trained_as_one(fitted.model, config, parts)})

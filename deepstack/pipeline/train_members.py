@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,22 +11,18 @@ import keras
 import numpy as np
 
 from deepstack.artifact.atomic import write_atomic
-from deepstack.artifact.model import class_probabilities
 from deepstack.config.model import ModelConfig
 from deepstack.config.run import RunConfig
 from deepstack.config.training import TrainingConfig
-from deepstack.ensembles.combine import Settled, out_of_fold, settle
-from deepstack.ensembles.members import RULE, diversity
+from deepstack.ensembles.members import RULE
 from deepstack.errors import ArtifactError, ConfigError
-from deepstack.models import catalogue
-from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig
-from deepstack.models.heads import Head, head_of
-from deepstack.models.inputs import BASE
+from deepstack.models.ensemble.ensemble import EnsembleConfig
+from deepstack.models.heads import head_of
 from deepstack.models.options import read_options
-from deepstack.pipeline.samples import Slices, part
+from deepstack.pipeline.samples import Slices
+from deepstack.pipeline.settle_members import give, seen_by, settled_on
 from deepstack.pipeline.train_network import Weights, builder, train_network
 from deepstack.progress import Progress, no_progress
-from deepstack.samples.windows import Windows
 from deepstack.training.fit import FitResult
 
 FOLDER = "members"
@@ -43,8 +38,6 @@ FACTS = (
     "stopped_early",
 )
 """Of a member's training, kept beside its weights."""
-NOWHERE = -1e4
-"""Logit of a share of exactly 0."""
 GEOMETRIC_RATE = 0.5
 """Peak rate of the short cycles as a share of the training's."""
 
@@ -90,24 +83,11 @@ def train_members(
         weights |= _copies(config, options, model, names, fitting, folder / FOLDER, results, resume, progress)
     for name, values in weights.items():
         network.get_layer(name).set_weights(list(values))
-    given = np.stack([_answers(network.get_layer(name), model, head, parts) for name, model in options.members])
-    rows, priors = parts.split.validation, parts.priors
-    codes, times = parts.labels.codes[rows], parts.frame(rows)
-    settled, validation, company = [], [], {}
-    for k, output in enumerate(parts.labels.outputs):
-        asked = options.ensemble_method, given[:, :, k], codes[:, k], times
-        settled.append(settle(*asked))
-        validation.append(out_of_fold(*asked))
-        dropped = [options.members[member][0] for member in settled[-1].pruned.dropped]
-        company[output] = {
-            "trainings": len(options.members),
-            "dropped": dropped,
-            "diversity": diversity(given[:, :, k], codes[:, k]),
-        }
-    _settle(network.get_layer(COMBINE), settled, head, priors)
+    settled, validation, company = settled_on(network, config, parts)
+    give(network, settled, head, parts.priors)
     members = [name for name, _ in options.members]
     facts = {"ensemble": {"method": options.ensemble_method, "members": members, "rule": RULE, "company": company}}
-    return _joined(results, network, np.stack(validation, axis=1), facts)
+    return _joined(results, network, validation, facts)
 
 
 def _copies(
@@ -128,7 +108,7 @@ def _copies(
         results += [fitted for _, fitted in known.values()]
         return {name: weights for name, (weights, _) in known.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    seen = _seen(model, parts)
+    seen = seen_by(model, parts)
     own = ModelConfig(name=model, head=config.model.head, options=options.options.get(model, {}))
     config = config.model_copy(update={"model": own})
     found: list[Weights] = []
@@ -224,39 +204,6 @@ def _cycles(training: TrainingConfig, copies: int) -> TrainingConfig:
     )
     epochs = period * copies
     return training.model_copy(update={"schedule": schedule, "epochs": epochs, "early_stopping_epochs": epochs})
-
-
-def _seen(model: str, parts: Slices) -> Slices:
-    """The samples as a member sees them: windows, or the newest bar of each."""
-    windows = parts.inputs[BASE]
-    if catalogue.find(model).sees == "window" or not isinstance(windows, Windows):
-        return parts
-    return replace(parts, inputs={BASE: windows.values[windows.last]})
-
-
-def _answers(member: keras.Model, model: str, head: Head, parts: Slices) -> np.ndarray:
-    """Corrected probabilities on validation, float64 [samples, outputs, classes]."""
-    inputs = part(_seen(model, parts).inputs, parts.split.validation)
-    return class_probabilities(member, head, inputs, parts.priors)
-
-
-def _settle(layer: keras.layers.Layer, settled: list[Settled], head: Head, priors: np.ndarray | None) -> None:
-    """Give the layer what was settled for every output; who was dropped has no share and no weight."""
-    layer.offset.assign(head.prior_offset(priors))
-    shares = np.full(layer.share_logits.shape, NOWHERE, np.float32)
-    kernels = [np.zeros(kernel.shape, np.float32) for kernel in layer.kernels]
-    biases = [np.zeros(bias.shape, np.float32) for bias in layer.biases]
-    for k, one in enumerate(settled):
-        combiner, members = one.combiner, list(one.pruned.kept)
-        shares[k, members] = np.maximum(np.log(np.maximum(combiner.shares, 1e-300)), NOWHERE)
-        rows = np.concatenate([np.arange(m * head.classes, (m + 1) * head.classes) for m in members])
-        for number, (kernel, bias) in enumerate(zip(combiner.kernels, combiner.biases, strict=True)):
-            at = rows if number == 0 else np.arange(len(kernel))
-            kernels[number][k, at] = kernel
-            biases[number][k] = bias
-    layer.share_logits.assign(shares)
-    for variable, values in zip([*layer.kernels, *layer.biases], [*kernels, *biases], strict=True):
-        variable.assign(values)
 
 
 def _joined(results: list[FitResult], network: keras.Model, validation: np.ndarray, facts: dict[str, Any]) -> FitResult:

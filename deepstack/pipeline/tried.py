@@ -12,6 +12,8 @@ from deepstack.evaluation.ledger import Ledger, Made, Trial
 from deepstack.evaluation.returns import DailyReturns
 from deepstack.training.fit import FitResult
 
+TWO_STAGE = "two_stage_"
+"""What the name of a model begins with that only confirms what another proposes."""
 Returns = Mapping[str, Mapping[str, DailyReturns]]
 """Output → model → daily returns, the network's first."""
 
@@ -34,7 +36,8 @@ def tried(
         symbols: what was traded.
         config: the network's name, resamples and seed.
         combined: of an ensemble, output → what was settled: `dropped` members and, where they were trained for it,
-            their `trainings`. The other ways of combining them are then ensembles too.
+            their `trainings`; or the `members`, finished runs whose trainings are in the ledger already. The other ways
+            of combining them are then ensembles too.
 
     Returns:
         The keys `trials` and `deflated` of report.json.
@@ -78,6 +81,10 @@ def _settled(company: Mapping[str, Any]) -> Made:
 def _kind_and_made(model: str, settled: Mapping[str, Any] | None) -> tuple[str, Made]:
     if settled is not None and (model == "network" or model.removeprefix("ensemble_") in METHODS):
         return "ensemble", _settled(settled)
+    if model.startswith(TWO_STAGE):
+        return "ensemble", Made(0, 0, 1)
+    if settled is not None and model in settled.get("members", ()):
+        return "training", Made(0, 1)
     if model == "network":
         return "training", Made()
     return "baseline", Made(trainings=TRAININGS.get(model, 1))

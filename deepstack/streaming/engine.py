@@ -54,9 +54,13 @@ class Engine:
         if self.symbols and bar.symbol not in self.symbols:
             self.tally.count("other_symbol")
             return []
-        placed = self.window(bar.symbol).place(bar)
+        window = self.window(bar.symbol)
+        before = window.newest_ms
+        placed = window.place(bar)
         self.tally.count(placed.value)
         if placed is Placed.NEW:
+            if before is not None and bar.close_ms - before > self._step_ms:
+                self.tally.count("missing", (bar.close_ms - before) // self._step_ms - 1)
             return self._closed(bar, now_s)
         if placed is Placed.REVISED and bar.close_ms != self.pending_ms:
             return self._answer(bar.close_ms, [bar.symbol], revised=True)

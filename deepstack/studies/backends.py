@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import joblib
 
-from deepstack.errors import ConfigError
+from deepstack.errors import ConfigError, DataError
 from deepstack.progress import Progress
 
 Backend = Literal["loky", "dask", "ray"]
@@ -45,6 +46,21 @@ def in_parallel(
         progress("fits", 0, len(jobs), f"{workers} at a time")
         for number, _ in enumerate(done, 1):
             progress("fits", number, len(jobs), ", ".join(names[:number][-1:]))
+
+
+def require_returned(missing: Sequence[str], folder: Path) -> None:
+    """Refuse to go on without what a worker of another machine has written elsewhere.
+
+    Raises:
+        DataError: names it.
+    """
+    if missing:
+        raise DataError(
+            str(folder),
+            expected="what the workers made, in a folder that all machines share",
+            received=f"nothing of {', '.join(missing)}",
+            remedy="--out on a disk that every machine of the cluster mounts at the same place",
+        )
 
 
 def _limited(threads: int, function: Callable[..., Any], *job: Any) -> Any:

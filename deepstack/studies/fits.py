@@ -8,7 +8,7 @@ import gc
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -22,7 +22,7 @@ from deepstack.evaluation.baselines import TRAININGS, Predictions
 from deepstack.labels.labelled import label
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
-from deepstack.pipeline.judgement import baselines_of
+from deepstack.pipeline.judgement import baselines_stopped_inside
 from deepstack.pipeline.market import Source, load_source
 from deepstack.pipeline.samples import Found, Slices, find, part, slices
 from deepstack.pipeline.train import train
@@ -143,19 +143,10 @@ def _baselines(config: RunConfig, parts: Slices, progress: Progress) -> Made:
     for name in config.evaluation.baselines:
         started = time.perf_counter()
         alone = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"baselines": (name,)})})
-        outputs = [_baseline(alone, parts, k, progress) for k in range(len(parts.labels.outputs))]
+        each = range(len(parts.labels.outputs))
+        outputs = [baselines_stopped_inside(parts, k, alone, progress)[name] for k in each]
         trainings = float(TRAININGS.get(name, 1) * len(outputs))
         yield name, _stacked(outputs), {"seconds": time.perf_counter() - started, "trainings": trainings}
-
-
-def _baseline(config: RunConfig, parts: Slices, output: int, progress: Progress) -> Predictions:
-    """The config's one baseline, stopped as the networks are."""
-    rows = parts.split.validation, parts.split.test
-    inside = parts.stopped_inside(config.split.embargo_bars)
-    asked = replace(inside, split=replace(inside.split, test=np.concatenate(rows)))
-    (found,) = baselines_of(asked, output, config, progress).values()
-    validation, test = np.split(found.test, [len(rows[0])])
-    return replace(found, validation=validation, test=test)
 
 
 def _stacked(outputs: Sequence[Predictions]) -> Predictions:

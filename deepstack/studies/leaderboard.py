@@ -24,7 +24,7 @@ from deepstack.pipeline.train import check
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.folds import group_of, make_folds, paths
 from deepstack.studies.answers import Answers, Store
-from deepstack.studies.backends import Backend, in_parallel
+from deepstack.studies.backends import Backend, in_parallel, require_returned
 from deepstack.studies.board import SCORES, TRADED, Fit, Standing, Tested, standing
 from deepstack.studies.fits import Job, fit_job
 from deepstack.studies.members import unused_labels
@@ -82,7 +82,7 @@ def leaderboard(
     _read(jobs, count)
     todo = [job for job in jobs if job.missing(count)]
     names = ["baselines" if job.baselines else job.config.name for job in todo]
-    if workers == 1:
+    if workers == 1 and backend == "loky":
         for number, (job, name) in enumerate(zip(todo, names, strict=True)):
             progress("models", number, len(todo), name)
             fit_job(job, count, source, progress)
@@ -90,6 +90,7 @@ def leaderboard(
     elif todo:
         calls = [(job, count) for job in todo]
         in_parallel(fit_job, calls, names, workers=workers, backend=backend, progress=progress)
+        require_returned([job.config.name for job in todo if job.missing(count)], store.folder)
     report = _judge(jobs, count, source, labels, ledger, out.name, progress)
     with disk_errors(out):
         write_board(out, report)

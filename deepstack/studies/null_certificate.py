@@ -29,7 +29,7 @@ from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.train import check, train
 from deepstack.pipeline.tried import made_by
 from deepstack.progress import Progress, no_progress
-from deepstack.studies.backends import Backend, in_parallel
+from deepstack.studies.backends import Backend, in_parallel, require_returned
 from deepstack.training.warm import Warm
 
 RERUNS = 39
@@ -86,12 +86,14 @@ def null_certificate(
     while todo and (time.monotonic() < deadline or todo[0][0] == "real"):
         now, todo = todo[: max(1, workers)], todo[max(1, workers) :]
         progress("reruns", len(jobs) - len(todo) - len(now), len(jobs), f"{now[0][0]} {now[0][1] or ''}")
-        if workers == 1:
+        if workers == 1 and backend == "loky":
             score_of(config, *now[0], out, ledger, source)
         else:
             calls = [(config, *job, out, ledger) for job in now]
             names = [f"{world} {number}" for world, number in now]
             in_parallel(score_of, calls, names, workers=workers, backend=backend, progress=progress)
+            found = {(score.world, score.number) for score in read_scores(out)}
+            require_returned([name for job, name in zip(now, names, strict=True) if job not in found], out)
     progress("reruns", len(jobs) - len(todo), len(jobs), "done" if not todo else "time is up")
     report = certificate(read_scores(out)) | {"config": config.model_dump(mode="json"), "data": source.facts}
     with disk_errors(out):

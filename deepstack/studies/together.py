@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +22,12 @@ from deepstack.evaluation.plots import confusion
 from deepstack.evaluation.question import risk_share_of, trades_for
 from deepstack.evaluation.regimes import by_regime, regimes_of
 from deepstack.evaluation.report import write_report
+from deepstack.evaluation.returns import DailyReturns
 from deepstack.evaluation.trading import trade
 from deepstack.pipeline.by_regime import REGIME_BARS
-from deepstack.pipeline.judgement import baselines_of, judge_models
+from deepstack.pipeline.judgement import baselines_of, baselines_stopped_inside, judge_models
 from deepstack.pipeline.market import describe
-from deepstack.pipeline.tried import tried
+from deepstack.pipeline.tried import TWO_STAGE, tried
 from deepstack.progress import Progress, no_progress
 from deepstack.studies.members import Aligned, aligned
 from deepstack.studies.two_stage import confirmed
@@ -33,6 +35,23 @@ from deepstack.studies.two_stage import confirmed
 Method = Literal["mean", "weighted", "voting", "weighted_voting", "stacking", "neural_stacking"]
 
 TREES = ("xgboost", "gradient_boosting")
+STOPPED = "the members are finished trainings that validation has stopped; weights and stackers learn on it too"
+"""What a reader of the report should know beside the rule."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One two-stage combination on the test slice.
+
+    Attributes:
+        figures: of its trades.
+        returns: a day.
+        by_regime: regime → figures.
+    """
+
+    figures: dict[str, Any]
+    returns: DailyReturns
+    by_regime: dict[str, Any]
 
 
 def ensemble(
@@ -55,7 +74,8 @@ def ensemble(
         market: those candles.
         out: folder of the report; made here.
         method: which ensemble the verdict is about.
-        classical: baselines that are members too; fitted here, they are in no artifact and no SavedModel.
+        classical: baselines that are members too; fitted and stopped here inside the training slice, they are in no
+            artifact and no SavedModel.
 
     Raises:
         ArtifactError: members that do not belong together, or a place that cannot be written.
@@ -68,17 +88,26 @@ def ensemble(
     models, company = {}, {}
     for number, output in enumerate(members.slices.labels.outputs):
         baselines = baselines_of(members.slices, number, config, progress)
+        if classical:
+            alone = config.evaluation.model_copy(update={"baselines": tuple(classical)})
+            alone_config = config.model_copy(update={"evaluation": alone})
+            baselines |= baselines_stopped_inside(members.slices, number, alone_config, progress)
         models[output], company[output] = _models(members, number, method, baselines, classical)
     judged = judge_models(models, members.slices, market, config, progress=progress)
     figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
     stages = {
-        output: _two_stages(members, number, output, models[output], judged.report, market)
+        output: _two_stages(members, number, output, judged.predictions[output], judged.report, market)
         for number, output in enumerate(models)
     }
+    returns = {
+        output: each | {name: stages[output][name].returns for name in stages[output]}
+        for output, each in judged.returns.items()
+    }
+    combined = {output: {**one, "members": members.names} for output, one in company.items()}
     named = config.model_copy(update={"model": config.model.model_copy(update={"name": f"ensemble_{method}"})})
     subject = f"ensemble by {method.replace('_', ' ')}"
     ledger, symbols = Ledger(artifacts[0].parent / LEDGER), list(market)
-    counted = tried(ledger, judged.returns, run=out.name, symbols=symbols, config=named, combined=company)
+    counted = tried(ledger, returns, run=out.name, symbols=symbols, config=named, combined=combined)
     report = {
         "run": out.name,
         "ensemble": {
@@ -86,6 +115,7 @@ def ensemble(
             "members": [*members.names, *classical],
             "artifacts": [path.name for path in artifacts],
             "rule": RULE,
+            "stopped": STOPPED,
             "company": company,
         },
         "data": {**describe(market), "left_out_as_unseen_by_a_member": members.left_out},
@@ -142,8 +172,8 @@ def _models(
 
 def _two_stages(
     members: Aligned, number: int, output: str, models: dict[str, Predictions], report: dict[str, Any], market: Market
-) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Name → (trading figures, regime → figures) of what trees propose and the ensemble confirms."""
+) -> dict[str, Stage]:
+    """Name → how what trees propose and the ensemble confirms fares."""
     slices, config = members.slices, members.config
     test, codes = slices.frame(slices.split.test), slices.labels.codes[slices.split.test, number]
     regimes = regimes_of(market, test, REGIME_BARS, slices.split.test_cut)
@@ -156,7 +186,7 @@ def _two_stages(
         thresholds = blocks[name]["threshold"], blocks["network"]["threshold"]
         both = confirmed(given.test, models["network"].test, thresholds)
         figures = by_regime(regimes, codes, given.test.argmax(axis=1), trades, both, market, risk)
-        found[f"two_stage_{name}"] = trade(trades, both, market, risk)[0], figures
+        found[f"{TWO_STAGE}{name}"] = Stage(*trade(trades, both, market, risk), figures)
     return found
 
 
@@ -165,17 +195,17 @@ def _with_two_stages(baselines: dict[str, Any], stages: dict[str, Any]) -> dict[
     several = not any("auc" in block for block in baselines.values())
     added: dict[str, Any] = {}
     for output, found in stages.items():
-        for name, (block, _) in found.items():
+        for name, one in found.items():
             if several:
-                added.setdefault(name, {})[f"h{output}"] = block
+                added.setdefault(name, {})[f"h{output}"] = one.figures
             else:
-                added[name] = block
+                added[name] = one.figures
     return baselines | added
 
 
 def _regimes_with_two_stages(regimes: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     return {
-        output: {**found, **{name: figures for name, (_, figures) in stages[output].items()}}
+        output: {**found, **{name: one.by_regime for name, one in stages[output].items()}}
         for output, found in regimes.items()
     }
 

@@ -1,20 +1,28 @@
 """What the audit looks at is really there: bars beyond a gap, every weight of a network, every answer of a label."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
-from deepstack.audit.chain import _of_config
+from deepstack.audit.chain import _of_config, _prepared, _stretch, audit_chain
+from deepstack.audit.end_to_end import audit_end_to_end
 from deepstack.audit.features import audit_features
 from deepstack.audit.futures import reaching
 from deepstack.audit.labels import audit_decisions
+from deepstack.audit.leaky_fits import served_batch_statistics
 from deepstack.audit.network import stir
 from deepstack.candles.market import Candles, Market
 from deepstack.config.run import RunConfig
 from deepstack.features import table as table_module
+from deepstack.features.bars import Bars
+from deepstack.features.catalogue import FEATURES
+from deepstack.features.table import make_table
 from deepstack.models import catalogue
 from deepstack.models.heads import binary_head
 from deepstack.progress import no_progress
@@ -85,3 +93,46 @@ def test_a_config_that_asks_for_a_calibration_is_audited_with_one(
     subject = _of_config(config, audited_market, tmp_path, no_progress)
     calibrations = subject.served.predictor.artifact.calibrations
     assert len(calibrations) == 2 and all(one.changes for one in calibrations)
+
+
+def test_what_is_served_is_held_to_the_same_through_the_whole_chain(
+    audited_market: Market, config_of: Callable[..., RunConfig]
+) -> None:
+    with served_batch_statistics():
+        found = audit_chain(config_of("bar"), audited_market, rows=20, links=["end to end"])
+    (leak,) = found.leaks
+    assert leak.offence is not None and leak.offence.what.startswith("served ")
+    assert "ahead or further" in leak.offence.how
+
+
+def test_an_input_that_looks_ahead_is_named_with_its_feature(
+    audited_market: Market, config_of: Callable[..., RunConfig]
+) -> None:
+    honest = FEATURES["return_5"]
+
+    def peek(bars: Bars) -> np.ndarray:
+        return np.append(np.asarray(honest.compute(bars))[2:], [0.0, 0.0])
+
+    with mock.patch.dict(FEATURES, {"return_5": replace(honest, compute=peek)}):
+        found = audit_chain(config_of("bar"), audited_market, rows=20, links=["end to end"])
+    (leak,) = found.leaks
+    assert leak.offence is not None
+    assert leak.offence.what == "input features, return_5"
+    assert "looks 1 bar ahead or further" in leak.offence.how
+
+
+def test_the_first_window_after_a_gap_is_an_edge_too(
+    holed: Market, config_of: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = config_of("causal", "features.names=[return_1, return_5, volume_z_20]")
+    bars = config.samples.window_bars
+    with _prepared(config, holed, tmp_path, no_progress) as subject:
+        stretch = _stretch(subject, holed, 20)
+        covers = audit_end_to_end(subject.served, holed, stretch).covers
+    ((symbol, candles),) = holed.items()
+    known = make_table(holed, names=subject.served.predictor.artifact.features)
+    after = pd.Timestamp(known.times[np.searchsorted(known.segment, 1)], tz="UTC") + (bars - 1) * candles.interval
+    before = candles.frame.index[HOLE.start - 1]
+    assert {(symbol, before), (symbol, after)} <= set(stretch.edges)
+    assert len(stretch.edges) == 4
+    assert " 4 edges of runs" in covers

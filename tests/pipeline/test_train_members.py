@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -153,14 +154,59 @@ def test_a_damaged_member_is_named_and_what_it_came_to_is_kept(
     file.write_bytes(whole)
 
 
-@pytest.mark.parametrize("by", ["seeds", "snapshots", "geometric"])
-def test_copies_of_one_model_differ(by: str, config: RunConfig, parts: Slices, tmp_path: Path) -> None:
+def copied(by: str, config: RunConfig, parts: Slices, folder: Path, epochs: int) -> tuple[Any, list[Any], list[Any]]:
+    """An ensemble of two copies of one model: its result, and for every training its arguments and its weights."""
     options = {"copies": 2, "copies_by": by, "cnn_models": [], "other_models": [], "options": {"gru": {"units": [4]}}}
     config = with_method(config, "mean", **options)
-    config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 2})})
-    fitted = train_members(config, parts, tmp_path)
-    one, two = (fitted.model.get_layer(f"gru_{k}").get_weights() for k in range(2))
-    assert any(not np.allclose(a, b) for a, b in zip(one, two, strict=True))
+    config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
+    asked, ended, honest = [], [], module.train_network
+
+    class EveryEpoch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            ended[-1].append(self.model.get_weights())
+
+    def spied(config: RunConfig, *rest: Any, callbacks: Any = (), **more: Any) -> Any:
+        asked.append((config, more.get("start")))
+        ended.append([])
+        return honest(config, *rest, callbacks=[*callbacks, EveryEpoch()], **more)
+
+    with mock.patch.object(module, "train_network", spied):
+        return train_members(config, parts, folder), asked, ended
+
+
+def same(one: Any, two: Any) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_copies_by_seeds_are_trainings_of_their_own(config: RunConfig, parts: Slices, tmp_path: Path) -> None:
+    fitted, asked, _ = copied("seeds", config, parts, tmp_path, 1)
+    assert len({one.seed for one, _ in asked}) == len(asked) == 2
+    assert not same(*(fitted.model.get_layer(f"gru_{k}").get_weights() for k in range(2)))
+
+
+def test_snapshots_are_the_ends_of_the_cycles_of_one_training(config: RunConfig, parts: Slices, tmp_path: Path) -> None:
+    """Huang et al. 2017, Snapshot ensembles: train 1, get M for free."""
+    fitted, ((asked, start),), (epochs,) = copied("snapshots", config, parts, tmp_path, 5)
+    schedule = asked.training.schedule
+    assert (schedule.kind, schedule.period_epochs, schedule.period_factor) == ("cosine_restarts", 2, 1.0)
+    assert asked.training.epochs == asked.training.early_stopping_epochs == len(epochs) == 4  # none is cut short
+    assert start is None
+    for k, end in enumerate((1, 3)):
+        assert same(fitted.model.get_layer(f"gru_{k}").get_weights(), epochs[end])
+
+
+def test_geometric_copies_are_short_cycles_from_a_finished_training(
+    config: RunConfig, parts: Slices, tmp_path: Path
+) -> None:
+    """Garipov et al. 2018, Loss surfaces, mode connectivity, and fast ensembling of DNNs."""
+    fitted, asked, ended = copied("geometric", config, parts, tmp_path, 3)
+    (before, nothing), (cycles, start) = asked
+    assert before.training.epochs == 3 and nothing is None
+    assert cycles.training.epochs == 2 and cycles.training.schedule.period_epochs == 1
+    assert cycles.training.learning_rate == before.training.learning_rate / 2
+    assert any(same(start, weights) for weights in ended[0])
+    for k in range(2):
+        assert same(fitted.model.get_layer(f"gru_{k}").get_weights(), ended[1][k])
 
 
 def test_shares_are_trained_with_the_members_when_asked_for(config: RunConfig, parts: Slices, tmp_path: Path) -> None:
@@ -168,6 +214,8 @@ def test_shares_are_trained_with_the_members_when_asked_for(config: RunConfig, p
     shares = fitted.model.get_layer("combine").share_logits.numpy()
     assert np.ptp(shares) > 0.0
     assert fitted.validation is None
+    (company,) = {name: one for name, one in fitted.facts["ensemble"]["company"].items() if name == "2h"}.values()
+    assert company["dropped"] == [] and 0.0 <= company["diversity"]["disagreement"] <= 1.0
 
 
 def test_cycles_are_not_cut_short_by_a_clock(config: RunConfig) -> None:

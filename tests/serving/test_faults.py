@@ -105,6 +105,28 @@ def test_a_killed_process_is_replaced_and_its_requests_are_answered(versions: Pa
 
 
 @pytest.mark.slow
+def test_a_dead_process_leaves_the_other_versions_alone(versions: Path, folder: Path) -> None:
+    publish(versions, folder, 2, 2)
+    (folder / "models.config").write_text(
+        'model_config_list { config { name: "net" base_path: "net" model_version_policy { all {} } } }'
+    )
+    with running(folder) as one:
+        client, right = Client(Where(one.grpc), deadline_s=60.0, retries=0), probabilities(versions)
+        for number in (1, 2):
+            client.predict("net", {"features": ROWS}, version=number)
+        other, started = pid_of(one, 2), time.monotonic()
+        os.kill(pid_of(one, 1), signal.SIGKILL)
+        found = client.predict("net", {"features": ROWS}, version=2)["probability"]
+        assert time.monotonic() - started < 1.0  # before any process could have been started
+        np.testing.assert_allclose(found, right[2], atol=1e-6)
+        np.testing.assert_allclose(
+            client.predict("net", {"features": ROWS}, version=1)["probability"], right[1], atol=1e-6
+        )
+        versions_now = one.server.models.loaded["net"]
+        assert (versions_now[1].restarts, versions_now[2].restarts, pid_of(one, 2)) == (1, 0, other)
+
+
+@pytest.mark.slow
 def test_a_process_killed_while_it_replaces_another_is_replaced_as_well(versions: Path, folder: Path) -> None:
     with running(folder) as one:
         version, found = one.server.models.loaded["net"][1], []

@@ -59,7 +59,7 @@ methods = st.sampled_from([":predict", ":predict", ":classify", ":regress", "", 
     ":{}".format
 )
 verbs = st.sampled_from(["POST", "POST", "POST", "GET", "GET", "DELETE"])
-ANSWERS = {"predictions", "outputs", "result", "model_version_status", "model_spec"}
+ANSWERS = {"predictions", "outputs", "results", "model_version_status", "model_spec"}
 
 
 def link_to(served: Running) -> http.client.HTTPConnection:

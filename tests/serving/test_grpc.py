@@ -244,3 +244,13 @@ def test_a_reload_request_says_what_is_served(models, versions):
         missing = model_management_pb2.ReloadConfigRequest()
         missing.config.model_config_list.config.add()
         assert service.HandleReloadConfigRequest(missing, timeout=120).status.error_code == 3
+        for code, more in ((5, {"name": "nobody"}), (5, {"base_path": str(models / "none")}), (9, {"labels": 7})):
+            asked = model_management_pb2.ReloadConfigRequest()
+            wrong = asked.config.model_config_list.config.add(name=more.get("name", "wrong"))
+            wrong.base_path = more.get("base_path", str(versions))
+            if code == 5 and "base_path" not in more:
+                wrong.base_path = ""
+            if "labels" in more:
+                wrong.version_labels["best"] = more["labels"]
+            assert service.HandleReloadConfigRequest(asked, timeout=120).status.error_code == code
+            assert client.predict("other", {"features": ROWS})["probability"].shape == (3,)  # all stays as it was

@@ -95,14 +95,15 @@ def test_classify_and_regress_take_plain_json_examples(served, expected) -> None
     assert {"classify", "regress"} <= set(signatures)
     examples = [{"features": row} for row in ROWS.tolist()]
     code, found = call(served, "/v1/models/net:regress", {"signature_name": "regress", "examples": examples})
-    assert code == 200 and found["result"] == pytest.approx(expected[2], abs=1e-6)
+    assert code == 200 and found["results"] == pytest.approx(expected[2], abs=1e-6)
+    assert found["result"] == found["results"]
     code, found = call(served, "/v1/models/net:classify", {"signature_name": "classify", "examples": examples})
-    assert code == 200 and len(found["result"]) == 3
-    for row, probability in zip(found["result"], expected[2], strict=True):
+    assert code == 200 and len(found["results"]) == 3
+    for row, probability in zip(found["results"], expected[2], strict=True):
         scores = dict(row)
         assert probability in (pytest.approx(score, abs=1e-6) for score in scores.values())
     context = {"signature_name": "regress", "context": examples[0], "examples": [{}, examples[1]]}
-    assert call(served, "/v1/models/net:regress", context)[1]["result"] == pytest.approx(expected[2][:2], abs=1e-6)
+    assert call(served, "/v1/models/net:regress", context)[1]["results"] == pytest.approx(expected[2][:2], abs=1e-6)
 
 
 BAD = [

@@ -64,6 +64,12 @@ def streamed(predictor: Any, items: Iterable[Any], **options: Any) -> list[dict[
     return asyncio.run(gather())
 
 
+def missing_in(market: Market) -> int:
+    return sum(
+        int((one.frame.index[-1] - one.frame.index[0]) / one.interval) + 1 - len(one.frame) for one in market.values()
+    )
+
+
 def require_same(answers: list[dict[str, Any]], wanted: pd.DataFrame) -> None:
     """Every row of the batch once, and no other."""
     found = pd.DataFrame(answers)
@@ -86,6 +92,7 @@ def test_a_stream_says_what_the_batch_says(kind: str, predictor: Callable[[str],
     require_same(streamed(predictor(kind), bars_of(market), tally=tally), wanted)
     assert tally.counts["new"] == sum(map(len, market.values()))
     assert tally.counts["unseen"] == unseen
+    assert tally.counts["missing"] == missing_in(market)
     assert tally.summary()["latency_ms"]["p50"] > 0.0
     assert (tally.counts["attention_kept"] > 9 * tally.counts["attention_read"]) == (kind == "decoder")
 
@@ -150,6 +157,7 @@ def test_bars_in_disorder_are_answered_once_and_counted(predictor: Callable[[str
     answers = streamed(predictor("convolution"), [*order, off_grid, unsound], tally=tally, complain=told.append)
     require_same(answers, predictor("convolution").predict(market))
     expected = {"duplicate": 1, "dropped": 1, "filled": 1, "malformed": 5, "new": len(bars) - 1}
+    expected["missing"] = missing_in(market) + 1
     assert {name: tally.counts[name] for name in expected} == expected
     assert len(told) == 5
     assert "line 7" in told[0]

@@ -78,6 +78,27 @@ def test_no_rerun_is_begun_when_time_is_up(config: RunConfig, place: Path, repor
     assert found["mirrored"]["reruns"] == 2
 
 
+@pytest.mark.slow
+def test_reruns_side_by_side_find_the_same(
+    config: RunConfig, place: Path, report: dict[str, Any], tmp_path: Path
+) -> None:
+    together = null_certificate(config, tmp_path / "study", reruns=2, workers=2)
+    assert together["mirrored"]["auc"]["p_value"] == report["mirrored"]["auc"]["p_value"]
+    one, other = ({(s.world, s.number): s for s in read_scores(folder)} for folder in (place, tmp_path / "study"))
+    assert set(one) == set(other)
+    for key, score in one.items():
+        assert other[key].auc == pytest.approx(score.auc, abs=1e-4)
+        assert other[key].gross_r == pytest.approx(score.gross_r, abs=1e-4)
+
+
+def test_what_another_machine_wrote_elsewhere_is_missed(config: RunConfig, tmp_path: Path) -> None:
+    with (
+        mock.patch.object(module, "in_parallel"),
+        pytest.raises(DataError, match=r"a folder that all machines share, received nothing of real 0"),
+    ):
+        null_certificate(config, tmp_path / "study", reruns=1, workers=2)
+
+
 def test_another_experiment_is_refused(config: RunConfig, place: Path, report: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="scores of this experiment"):
         null_certificate(config.model_copy(update={"seed": 6}), place, reruns=2)

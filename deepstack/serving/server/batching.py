@@ -57,16 +57,19 @@ class Batcher:
     _rows: int = 0
     _busy: asyncio.Task | None = None
 
-    async def ask(self, inputs: Mapping[str, np.ndarray], rows: int) -> Arrays:
-        """Outputs of these rows.
+    async def ask(self, inputs: Mapping[str, np.ndarray], count: int | None) -> Arrays:
+        """Outputs of so many rows; of inputs that have no batch size in common (None) in a call of their own.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED where too many wait; what the model refuses.
         """
+        rows = 1 if count is None else count
         if self._rows + rows > self.options.max_enqueued_rows:
             raise Refusal(StatusCode.RESOURCE_EXHAUSTED, f"{self._rows} rows are waiting, the queue is full")
         loop = asyncio.get_running_loop()
-        shape = tuple((name, array.shape[1:]) for name, array in sorted(inputs.items()))
+        shape: tuple = (object(),)
+        if count is not None:
+            shape = tuple((name, array.shape[1:]) for name, array in sorted(inputs.items()))
         waiting = _Waiting(dict(inputs), rows, shape, loop.time(), loop.create_future())
         self._queue.append(waiting)
         self._rows += rows
@@ -117,7 +120,11 @@ class Batcher:
             if len(batch) > 1:
                 joined = {name: np.concatenate([one.inputs[name] for one in batch]) for name in joined}
             outputs = await self.run(joined)
-            answers = _split(outputs, [one.rows for one in batch])
+            if len(batch) > 1 and not _joined(outputs, sum(one.rows for one in batch)):
+                for one in batch:
+                    await self._call([one])
+                return
+            answers = [outputs] if len(batch) == 1 else _split(outputs, [one.rows for one in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
             refusal = error if isinstance(error, Refusal) else _fault(error)
             if len(batch) > 1 and (refusal is not error or refusal.code is StatusCode.INVALID_ARGUMENT):
@@ -131,6 +138,11 @@ class Batcher:
         for one, answer in zip(batch, answers, strict=True):
             if not one.answer.done():
                 one.answer.set_result(answer)
+
+
+def _joined(outputs: Arrays, rows: int) -> bool:
+    """Whether every output has an item a row: those of a model that sums over its batch cannot be told apart."""
+    return all(values.ndim and len(values) == rows for values in outputs.values())
 
 
 def _split(outputs: Arrays, rows: list[int]) -> list[Arrays]:

@@ -11,7 +11,7 @@ from grpc import StatusCode
 from tensorflow_serving.config import model_server_config_pb2 as configs
 
 from deepstack.errors import ArtifactError
-from deepstack.serving.models_config import read_models_config
+from deepstack.serving.models_config import MODELS_CONFIG, read_models_config
 from deepstack.serving.server.batching import Arrays, Batcher, Batching
 from deepstack.serving.server.refusal import Refusal, not_found
 from deepstack.serving.server.response_cache import ResponseCache
@@ -39,11 +39,13 @@ class Wanted:
     specific: tuple[int, ...] = ()
     labels: dict[str, int] = field(default_factory=dict)
 
-    def versions(self) -> set[int]:
-        """Those that shall be served, of those that are there."""
-        there = sorted(int(path.name) for path in _listed(self.folder) if (path / "saved_model.pb").exists())
-        chosen = set(self.specific) if self.specific else set(there[-self.latest :] if self.latest else there)
-        return (chosen | set(self.labels.values())) & set(there)
+    def versions(self) -> dict[int, Path]:
+        """Number → folder of those that shall be served, of those that are there; a folder may be named 00000003."""
+        found = sorted(path for path in _listed(self.folder) if (path / "saved_model.pb").exists())
+        there = {int(path.name): path for path in found}
+        every = sorted(there)
+        chosen = set(self.specific) if self.specific else set(every[-self.latest :] if self.latest else every)
+        return {number: there[number] for number in every if number in chosen | set(self.labels.values())}
 
 
 @dataclass(eq=False)
@@ -63,19 +65,20 @@ class Models:
     cache: ResponseCache = field(default_factory=ResponseCache)
     loaded: dict[str, dict[int, Version]] = field(default_factory=dict)
     gone: dict[str, dict[int, Version]] = field(default_factory=dict)
-    given: dict[str, Wanted] | None = None
+    _given: tuple[dict[str, Wanted], float] | None = None
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _labels: dict[str, dict[str, int]] = field(default_factory=dict)
     _tasks: set[asyncio.Task] = field(default_factory=set)
 
     def wanted(self) -> dict[str, Wanted]:
-        """What the config, or the folder, asks for.
+        """What the folder or its config asks for, or what HandleReloadConfigRequest has asked since that changed.
 
         Raises:
             ArtifactError: the config cannot be read.
         """
-        if self.given is not None:
-            return self.given
+        if self._given is not None and self._given[1] == _changed_at(self.folder / MODELS_CONFIG):
+            return self._given[0]
+        self._given = None
         found = {path.name: Wanted(path) for path in _folders(self.folder)}
         return found | wanted_of(read_models_config(self.folder), self.folder)
 
@@ -86,17 +89,17 @@ class Models:
             # Settled before anything is loaded: a version published meanwhile is the next look's.
             keeps = {name: one.versions() for name, one in wanted.items()}
             new = [
-                Version(name, number, one.folder / str(number))
-                for name, one in wanted.items()
-                for number in sorted(keeps[name])
-                if number not in self.loaded.get(name, {}) and not self._failed(name, number, one.folder)
+                Version(name, number, folder)
+                for name in wanted
+                for number, folder in keeps[name].items()
+                if number not in self.loaded.get(name, {}) and not self._failed(name, number, folder)
             ]
             for version in new:
                 self.loaded.setdefault(version.model, {})[version.number] = version
             await asyncio.gather(*(version.load() for version in new))
             self._labels = {name: self._moved(name, one.labels) for name, one in wanted.items()}
             for name, versions in list(self.loaded.items()):
-                keep = keeps.get(name, set()) | set(self._labels.get(name, {}).values())
+                keep = set(keeps.get(name, ())) | set(self._labels.get(name, {}).values())
                 able = {number for number in keep if self._able(name, number)}
                 for number, version in list(versions.items()):
                     # The last version that answers stays until another does.
@@ -140,7 +143,7 @@ class Models:
             raise not_found(f"Could not find any versions of model {model}{named}")
         return [every[number] for number in sorted(every, reverse=True)]
 
-    async def ask(self, version: Version, signature: str, inputs: Arrays, rows: int) -> Arrays:
+    async def ask(self, version: Version, signature: str, inputs: Arrays, rows: int | None) -> Arrays:
         """Outputs of a signature, those given before or joined with what others ask."""
         question = self.cache.key(version.serial, signature, inputs)
         known = self.cache.get(question)
@@ -159,18 +162,22 @@ class Models:
         return outputs
 
     async def reload(self, config: configs.ModelServerConfig) -> None:
-        """Serve what this config says from now on, as HandleReloadConfigRequest asks.
+        """Serve what this config says until `models.config` changes, as HandleReloadConfigRequest asks.
 
         Raises:
-            Refusal: INVALID_ARGUMENT for a config that says nothing usable, FAILED_PRECONDITION where a version of it
-                cannot be loaded.
+            Refusal: INVALID_ARGUMENT for a config that says nothing usable, NOT_FOUND for a model without a version,
+                FAILED_PRECONDITION for a label of a version that is not there: all stays as it was. FAILED_PRECONDITION
+                too where a model has no version that can be loaded.
         """
         try:
-            self.given = wanted_of(config, self.folder)
+            wanted = wanted_of(config, self.folder)
         except ArtifactError as error:
             raise Refusal(StatusCode.INVALID_ARGUMENT, str(error)) from error
+        for name, one in wanted.items():
+            _require_there(name, one)
+        self._given = wanted, _changed_at(self.folder / MODELS_CONFIG)
         await self.refresh()
-        for name in self.given:
+        for name in wanted:
             failed = [one for one in self.gone.get(name, {}).values() if one.error]
             if not self.loaded.get(name) and failed:
                 raise Refusal(StatusCode.FAILED_PRECONDITION, f"{name}: {failed[-1].error}")
@@ -211,7 +218,7 @@ class Models:
         one = self.gone.get(name, {}).get(number)
         if one is None or not one.error or time.time() - one.ended_at > RETRY_S:
             return False
-        return (folder / str(number) / "saved_model.pb").stat().st_mtime <= one.ended_at
+        return _changed_at(folder / "saved_model.pb") <= one.ended_at
 
 
 def wanted_of(config: configs.ModelServerConfig, folder: Path) -> dict[str, Wanted]:
@@ -234,6 +241,24 @@ def wanted_of(config: configs.ModelServerConfig, folder: Path) -> dict[str, Want
             dict(one.version_labels),
         )
     return found
+
+
+def _require_there(name: str, wanted: Wanted) -> None:
+    there = wanted.versions()
+    if not there:
+        raise not_found(f"No versions of servable {name} found under base path {wanted.folder}")
+    for label, number in wanted.labels.items():
+        if number not in there:
+            words = f"Request to assign label {label} to version {number} of model {name}, which is not available"
+            raise Refusal(StatusCode.FAILED_PRECONDITION, words)
+
+
+def _changed_at(path: Path) -> float:
+    """Seconds since 1970; of a file that is not there, infinitely long after."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _listed(folder: Path) -> Iterable[Path]:

@@ -149,13 +149,18 @@ async def _predict(asked: Asked) -> Any:
 async def _classify(service: PredictionService, asked: Asked) -> Any:
     name, examples = examples_in(asked.body)
     result = await service.classified(asked.version(), name, examples)
-    return {"result": [[[c.label, c.score] for c in row.classes] for row in result.classifications]}
+    return _results([[[c.label, c.score] for c in row.classes] for row in result.classifications])
 
 
 async def _regress(service: PredictionService, asked: Asked) -> Any:
     name, examples = examples_in(asked.body)
     result = await service.regressed(asked.version(), name, examples)
-    return {"result": [one.value for one in result.regressions]}
+    return _results([one.value for one in result.regressions])
+
+
+def _results(found: list[Any]) -> dict[str, Any]:
+    """`results` is what TensorFlow Serving's code and the example of its reference say, `result` the format above it."""
+    return {"results": found, "result": found}
 
 
 async def _status(asked: Asked) -> Any:

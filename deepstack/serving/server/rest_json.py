@@ -63,15 +63,16 @@ def inputs_in(tree: Mapping[str, Any], signature: SignatureDef) -> tuple[dict[st
 def row_answer(outputs: Arrays) -> dict[str, Any]:
     """One item a row: the value of the only output, or an object."""
     if len(outputs) == 1:
-        return {"predictions": to_json(next(iter(outputs.values())))}
-    columns = {name: to_json(values) for name, values in outputs.items()}
+        ((name, values),) = outputs.items()
+        return {"predictions": to_json(name, values)}
+    columns = {name: to_json(name, values) for name, values in outputs.items()}
     rows = len(next(iter(columns.values())))
     return {"predictions": [{name: column[row] for name, column in columns.items()} for row in range(rows)]}
 
 
 def column_answer(outputs: Arrays) -> dict[str, Any]:
     """One item an output, or the only one."""
-    columns = {name: to_json(values) for name, values in outputs.items()}
+    columns = {name: to_json(name, values) for name, values in outputs.items()}
     return {"outputs": next(iter(columns.values())) if len(columns) == 1 else columns}
 
 

@@ -1,5 +1,6 @@
 """What a signature takes and gives: requests in both protocols become its arrays, its arrays become answers."""
 
+import base64
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -40,8 +41,8 @@ def signature_of(signatures: Mapping[str, SignatureDef], name: str, method: str 
 
 def from_protos(
     signature: SignatureDef, tensors: Mapping[str, tensor_pb2.TensorProto], most_bytes: int
-) -> tuple[Arrays, int]:
-    """The inputs of a gRPC request, and how many rows they have.
+) -> tuple[Arrays, int | None]:
+    """The inputs of a gRPC request, and how many rows they have; None where they have no batch size in common.
 
     Args:
         most_bytes: of an input: a short message may say a large shape and one value for all of it.
@@ -72,8 +73,8 @@ def from_protos(
     return arrays, _rows(arrays)
 
 
-def from_json(signature: SignatureDef, values: Mapping[str, Any]) -> tuple[Arrays, int]:
-    """The inputs of a REST request in columns, and how many rows they have.
+def from_json(signature: SignatureDef, values: Mapping[str, Any]) -> tuple[Arrays, int | None]:
+    """The inputs of a REST request in columns, and how many rows they have; None as in `from_protos`.
 
     Raises:
         Refusal: INVALID_ARGUMENT names the input.
@@ -93,8 +94,9 @@ def from_json(signature: SignatureDef, values: Mapping[str, Any]) -> tuple[Array
                 array = filled.reshape(array.shape)
             else:
                 plain = np.array(values[name])
-                if plain.size and (plain.dtype.kind not in "fiu" or (dtype.is_integer and plain.dtype.kind == "f")):
-                    raise ValueError(f"numbers for {dtype.name} expected")
+                wanted = "b" if dtype.is_bool else "iu" if dtype.is_integer else "fiu"
+                if plain.size and plain.dtype.kind not in wanted:
+                    raise ValueError(f"{'true or false' if dtype.is_bool else 'numbers'} for {dtype.name} expected")
                 with np.errstate(over="ignore"):
                     array = plain.astype(dtype.as_numpy_dtype)
                 if dtype.is_integer and not np.array_equal(array, plain):
@@ -118,20 +120,22 @@ def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
     return found
 
 
-def to_json(array: np.ndarray) -> Any:
-    """An output as REST sends it: bytes that are no text as base64."""
+def to_json(name: str, array: np.ndarray) -> Any:
+    """An output as REST sends it: as base64 bytes that are no text, and all of one whose name ends with `_bytes`."""
     if array.dtype != object:
         return array.tolist()
-    return [to_json(item) if isinstance(item, np.ndarray) else _text(item) for item in array]
+    if not array.ndim:
+        return _text(name, array.item())
+    return [to_json(name, item) if isinstance(item, np.ndarray) else _text(name, item) for item in array]
 
 
-def _text(item: bytes) -> Any:
-    import base64
-
+def _text(name: str, item: bytes) -> Any:
     try:
-        return item.decode()
+        if not name.endswith("_bytes"):
+            return item.decode()
     except UnicodeDecodeError:
-        return {"b64": base64.b64encode(item).decode()}
+        pass
+    return {"b64": base64.b64encode(item).decode()}
 
 
 def _require_names(signature: SignatureDef, given: Mapping[str, Any]) -> None:
@@ -147,14 +151,11 @@ def _require_shape(name: str, info: TensorInfo, shape: tuple[int, ...]) -> None:
         raise invalid(f"input {name}: expected shape {expected}, received {list(shape)}")
 
 
-def _rows(arrays: Arrays) -> int:
-    counts = {array.shape[0] for array in arrays.values() if array.ndim}
-    if len(counts) != 1 or len(arrays) != sum(array.ndim > 0 for array in arrays.values()):
-        raise invalid(f"inputs of one batch size expected, received {sorted(counts)}")
-    (rows,) = counts
-    if not rows:
+def _rows(arrays: Arrays) -> int | None:
+    counts = {array.shape[0] if array.ndim else None for array in arrays.values()}
+    if 0 in counts:
         raise invalid("one row or more expected, received none")
-    return int(rows)
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _made(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:

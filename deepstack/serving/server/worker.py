@@ -70,14 +70,25 @@ def _warm_up(model: Any, folder: Path, most_requests: int | None) -> None:
     from tensorflow_serving.apis import prediction_log_pb2
 
     for record in itertools.islice(tf.data.TFRecordDataset(str(path)), most_requests):
-        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        if log.WhichOneof("log_type") != "predict_log":
+        recorded = _recorded(prediction_log_pb2.PredictionLog.FromString(record.numpy()))
+        if recorded is None:
             continue
-        request = log.predict_log.request
-        name = request.model_spec.signature_name or "serving_default"
-        inputs = {key: tf.constant(tf.make_ndarray(tensor)) for key, tensor in request.inputs.items()}
+        name, inputs = recorded
         for _ in range(WARM_UP_CALLS):
             model.signatures[name](**inputs)
+
+
+def _recorded(log: Any) -> tuple[str, dict[str, tf.Tensor]] | None:
+    """The signature and the inputs of a recorded request; None of a kind that asks several signatures at once."""
+    kind = log.WhichOneof("log_type")
+    if kind not in ("predict_log", "classify_log", "regress_log"):
+        return None
+    request = getattr(log, kind).request
+    name = request.model_spec.signature_name or "serving_default"
+    if kind == "predict_log":
+        return name, {key: tf.constant(tf.make_ndarray(tensor)) for key, tensor in request.inputs.items()}
+    examples = [example.SerializeToString() for example in request.input.example_list.examples]
+    return name, {"inputs": tf.constant(examples, tf.string)}
 
 
 def _answered(model: Any, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
