@@ -99,7 +99,7 @@ def stretch_of(known: pd.DataFrame, interval: pd.Timedelta, rows: int, *, edges:
     for symbol, of_symbol in known.groupby("symbol", sort=False)["decision_time"] if edges else ():
         run = (of_symbol.diff() != interval).cumsum()
         for _, inside in of_symbol.groupby(run):
-            found += [(symbol, moment) for moment in (inside.iloc[0], inside.iloc[-1]) if moment not in moments]
+            found += [(str(symbol), moment) for moment in (inside.iloc[0], inside.iloc[-1]) if moment not in moments]
     return Stretch(moments, found)
 
 

@@ -159,7 +159,7 @@ async def _regress(service: PredictionService, asked: Asked) -> Any:
 
 
 def _results(found: list[Any]) -> dict[str, Any]:
-    """`results` is what TensorFlow Serving's code and the example of its reference say, `result` the format above it."""
+    """TensorFlow Serving's code and the example of its reference say `results`, the format above that `result`."""
     return {"results": found, "result": found}
 
 
