@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["c_library"]
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # before anything imports numba: compiling pyts takes a minute
 
 ROOT = Path(__file__).resolve().parents[1]

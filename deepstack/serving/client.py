@@ -1,40 +1,23 @@
 """Asking a server of models, TensorFlow Serving or `deepstack serve` alike, over gRPC or REST."""
 
-import http.client
-import json
 import random
-import ssl
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from deepstack.artifact.feature_list import signature_among, signature_for
-from deepstack.aside import aside
-from deepstack.errors import DeepstackError
+from deepstack.serving.rest_client import Rest, Shapes
+from deepstack.serving.server_error import ERRORS, refused
+from deepstack.serving.server_error import NotFoundError as NotFoundError
+from deepstack.serving.server_error import ServerError as ServerError
+from deepstack.serving.server_error import UnavailableError as UnavailableError
 
 T = TypeVar("T")
-Shapes = dict[str, dict[str, tuple[int, ...]]]
 FIRST_WAIT_S = 0.05
 """Before the first retry; each later one waits twice as long, times a random share."""
-
-
-class ServerError(DeepstackError):
-    """The server refused, or could not be reached in time."""
-
-
-class UnavailableError(ServerError):
-    """Nobody answers at the moment: the one kind of failure that is tried again."""
-
-
-class NotFoundError(ServerError):
-    """The server has no such model, or not that version of it."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +48,7 @@ class Client:
 
     def __init__(self, where: Where, *, deadline_s: float = 10.0, retries: int = 3) -> None:
         self.where, self.deadline_s, self.retries = where, deadline_s, retries
-        self._speak: Any = _Grpc(where) if where.protocol == "grpc" else _Rest(where)
+        self._speak: Any = _Grpc(where) if where.protocol == "grpc" else Rest(where)
 
     def predict(
         self,
@@ -189,85 +172,8 @@ class _Grpc:
         try:
             return method(request, timeout=left, metadata=self.metadata)
         except self.grpc.RpcError as error:
-            kind = _ERRORS.get(error.code().name, ServerError)
-            raise _refused(kind, self.address, f"{error.code().name}: {error.details()}") from error
-
-
-class _Rest:
-    def __init__(self, where: Where) -> None:
-        self.base = f"{'http' if where.certificate is None else 'https'}://{where.address}/v1/models"
-        self.headers = {"authorization": f"Bearer {where.token}"} if where.token else {}
-        known = where.certificate.decode() if where.certificate else None
-        self.context = None if where.certificate is None else ssl.create_default_context(cadata=known)
-
-    def predict(
-        self, model: str, inputs: Mapping[str, np.ndarray], version: int | None, label: str, signature: str, left: float
-    ) -> dict[str, np.ndarray]:
-        columns = {name: np.asarray(array).tolist() for name, array in inputs.items()}
-        body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
-        until, place = time.monotonic() + left, _place(model, version, label)
-        with self._understood():
-            outputs = self._asked(f"{place}:predict", body, left)["outputs"]
-            tree = self._asked(f"{place}/metadata", None, max(until - time.monotonic(), 0.001))
-            kinds = tree["metadata"]["signature_def"]["signature_def"][signature]["outputs"]
-            if not isinstance(outputs, dict):
-                (name,) = kinds
-                outputs = {name: outputs}
-            return {name: np.array(values, _KINDS.get(kinds[name]["dtype"])) for name, values in outputs.items()}
-
-    def described(self, model: str, version: int | None, label: str, left: float) -> tuple[int, Shapes]:
-        with self._understood():
-            tree = self._asked(f"{_place(model, version, label)}/metadata", None, left)
-            return int(tree["model_spec"]["version"]), {
-                name: {
-                    key: tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"])
-                    for key, info in one["inputs"].items()
-                }
-                for name, one in tree["metadata"]["signature_def"]["signature_def"].items()
-            }
-
-    def close(self) -> None:
-        """Every call has its own connection."""
-
-    @contextmanager
-    def _understood(self) -> Iterator[None]:
-        try:
-            yield
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            words = f"one that is not TensorFlow Serving's ({error!r})"[:200]
-            raise _refused(ServerError, self.base, words, _OTHER) from error
-
-    def _asked(self, path: str, body: bytes | None, left: float) -> Any:
-        request = urllib.request.Request(f"{self.base}/{path}", body, self.headers)
-        try:
-            # A socket's timeout is that of each wait by itself; here it is that of all together.
-            code, answer = aside(partial(self._opened, request, left)).result(left)
-        except (OSError, http.client.IncompleteRead) as error:
-            reason = getattr(error, "reason", None)
-            if isinstance(reason, ssl.SSLCertVerificationError):
-                words = f"a certificate that is not trusted ({reason.verify_message})"
-                raise _refused(ServerError, self.base, words, "the certificate of its authority") from error
-            raise _refused(UnavailableError, self.base, str(error) or "none in time") from error
-        except http.client.HTTPException as error:
-            raise _refused(ServerError, self.base, f"no HTTP ({error!r})"[:200], _OTHER) from error
-        if code >= 300:
-            raise _refused(_ERRORS.get(code, ServerError), self.base, f"{code}: {_words(answer)}")
-        return json.loads(answer)
-
-    def _opened(self, request: urllib.request.Request, left: float) -> tuple[int, bytes]:
-        try:
-            with urllib.request.urlopen(request, timeout=left, context=self.context) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-
-_OTHER = "the address of a server of models"
-_ERRORS: dict[str | int, type[ServerError]] = {
-    **dict.fromkeys(("UNAVAILABLE", 503), UnavailableError),
-    **dict.fromkeys(("NOT_FOUND", 404), NotFoundError),
-}
-_KINDS = {"DT_FLOAT": np.float32, "DT_INT32": np.int32, "DT_INT64": np.int64, "DT_BOOL": np.bool_}
+            kind = ERRORS.get(error.code().name, ServerError)
+            raise refused(kind, self.address, f"{error.code().name}: {error.details()}") from error
 
 
 def _name(spec: Any, model: str, version: int | None, label: str) -> None:
@@ -276,21 +182,3 @@ def _name(spec: Any, model: str, version: int | None, label: str) -> None:
         spec.version.value = version
     elif label:
         spec.version_label = label
-
-
-def _place(model: str, version: int | None, label: str) -> str:
-    if version is not None:
-        return f"{model}/versions/{version}"
-    return f"{model}/labels/{label}" if label else model
-
-
-def _words(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace")[:200]
-
-
-def _refused(kind: type[ServerError], where: str, words: str, remedy: str = "a request it takes") -> ServerError:
-    remedy = "waiting until it serves" if kind is UnavailableError else remedy
-    return kind(f"server {where}", expected="an answer", received=words, remedy=remedy)

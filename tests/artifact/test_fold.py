@@ -9,7 +9,7 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from deepstack.artifact.fold import fold
+from deepstack.artifact.fold import fold, loops
 from deepstack.artifact.folded import folded_call
 from deepstack.layers.counter_dropout import CounterDropout
 from deepstack.layers.dense_growth import DenseGrowth
@@ -89,6 +89,17 @@ def test_a_stack_of_attention_is_unrolled_with_each_block_its_own_weights(expert
         weight.assign(weight + 0.2 * rng.normal(size=weight.shape))
     wanted = stack(x, training=False)
     np.testing.assert_allclose(fold(stack, tf.constant)(tf.constant(x)), wanted, atol=5e-5, rtol=5e-5)
+
+
+@pytest.mark.parametrize(("experts", "looped"), [(0, False), (2, True)])
+def test_a_deep_stack_of_attention_has_no_loop_unless_it_has_experts(experts: int, looped: bool) -> None:
+    stack = RematScan(TransformerBlock(2, 4, experts=experts), depth=33)
+    x = np.random.default_rng(3).normal(size=(2, 3, 4)).astype(np.float32)
+    stack(x)
+    folded = tf.function(fold(stack, tf.constant)).get_concrete_function(tf.TensorSpec([None, 3, 4]))
+    assert any(op.type in ("While", "StatelessWhile") for op in folded.graph.get_operations()) == looped
+    assert loops(stack) == looped
+    np.testing.assert_allclose(folded(tf.constant(x)), stack(x, training=False), atol=5e-5, rtol=5e-5)
 
 
 def test_a_folded_bank_recalls_the_same_episodes() -> None:

@@ -99,3 +99,12 @@ def targets_of(inputs: dict[str, np.ndarray], head: Head | None = None) -> np.nd
     codes = np.digitize(score, [0.0] if head.classes == 2 else [-0.5, 0.5])
     y = np.concatenate([np.eye(head.classes)[codes], score[:, None], np.full((len(x), 1), 0.01)], axis=1)
     return np.repeat(y[:, None], len(head.names), axis=1).astype(np.float32)
+
+
+def fill_memory(model: keras.Model) -> None:
+    random = np.random.default_rng(1)
+    memory = model.get_layer("recall")
+    ends = np.arange(memory.episodes, dtype=np.int32)
+    keys = random.normal(size=(memory.episodes, memory.keys.shape[1])).astype(np.float32)
+    known = random.random((memory.episodes, memory.answers)).astype(np.float32)
+    memory.write(keys, known, ends, np.ones(memory.episodes, np.float32))

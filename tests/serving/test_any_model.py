@@ -80,6 +80,18 @@ def test_the_same_over_grpc(toy: Running) -> None:
     assert list(tf.make_ndarray(answer.outputs["image_bytes"])) == [b"\xff", b"b"]
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_the_client_sends_every_type_over_both_protocols(toy: Running, protocol: Any) -> None:
+    address = toy.grpc if protocol == "grpc" else toy.rest.removeprefix("http://")
+    pictures = np.array([b"\xff\x00", b"abc"], object)
+    inputs = {"flag": np.array([True, False]), "scale": np.float32(3.0), "image_bytes": pictures}
+    found = Client(Where(address, protocol)).predict("toy", inputs)
+    assert found["flag"].tolist() == [True, False] and found["flag"].dtype == bool
+    assert found["half"] == 1.5 and found["half"].dtype == np.float32
+    assert list(found["image_bytes"]) == list(pictures)
+    assert list(found["text"]) == [b"got \xff\x00", b"got abc"]
+
+
 def test_a_version_folder_may_be_padded_with_zeros(toy: Running) -> None:
     (status,) = call(toy, "/v1/models/toy")[1]["model_version_status"]
     assert (status["version"], status["state"]) == ("3", "AVAILABLE")
