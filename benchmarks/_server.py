@@ -67,14 +67,14 @@ def rows(count: int) -> np.ndarray:
     return np.random.default_rng(7).normal(size=(count, serving.FEATURES)).astype(np.float32)
 
 
-def ask_rest(one: Served, body: dict) -> tuple[int, dict]:
+def ask_rest(one: Served, body: dict, method: str = "predict") -> tuple[int, dict]:
     """One POST over a connection that stays open, as a production client keeps it."""
     key = f"{one.rest} {threading.get_ident()}"
     if key not in _connections:
         _connections[key] = http.client.HTTPConnection(one.rest, timeout=60)
     link = _connections[key]
     try:
-        link.request("POST", f"/v1/models/{NAME}:predict", json.dumps(body))
+        link.request("POST", f"/v1/models/{NAME}:{method}", json.dumps(body))
         answer = link.getresponse()
         return answer.status, json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError):

@@ -1,11 +1,16 @@
 """Minutes of trouble for a server: mixed load while versions come and go, processes die and nonsense is asked."""
 
+import itertools
+import json
 import os
 import shutil
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,19 +30,24 @@ NONSENSE: tuple[dict, ...] = (
 )
 
 
+@dataclass
+class Published:
+    """Which versions may answer: the newest that is known to answer, and whatever was put beside it since."""
+
+    able: int = 1
+    newest: int = 1
+
+    def right(self, answers: list[np.ndarray], since: int) -> list[np.ndarray]:
+        """What versions from `since` on say; every second one has the other weights."""
+        return [answers[(number + 1) % 2] for number in range(since, self.newest + 1)][-2:]
+
+
 def trouble(exports: Path, minutes: float) -> dict:
     """Mixed load while versions come and go, processes die and nonsense is asked."""
-    import tensorflow as tf
-
-    body = rows(4)
-    right = []
-    for k in (0, 1):
-        loaded = tf.saved_model.load(str(exports / f"folded{k}"))
-        right.append(loaded.signatures["serving_default"](features=tf.constant(body))["probability"].numpy())
     models = exports / "trouble"
     shutil.copytree(exports / "folded0", models / NAME / "1")
-    counts = {"answered": 0, "wrong": 0, "failed": 0, "malformed": 0, "malformed_500": 0}
-    lock, stop, errors = threading.Lock(), threading.Event(), []
+    counts = dict.fromkeys(("answered", "wrong", "failed", "malformed", "malformed_500"), 0)
+    lock, stop, errors, published = threading.Lock(), threading.Event(), [], Published()
 
     def count(**more: int) -> None:
         with lock:
@@ -46,17 +56,20 @@ def trouble(exports: Path, minutes: float) -> dict:
 
     with served(models, "--poll-s", "0.5") as one:
 
-        def well(ask: Callable[[np.ndarray], np.ndarray]) -> None:
-            while not stop.is_set():
-                k = int(time.time() * 1e6) % 4
+        def well(ask: Callable[[np.ndarray], np.ndarray], body: np.ndarray, answers: list[np.ndarray]) -> None:
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                rows, since = slice(number % 3, number % 3 + number % 4 + 1), published.able
                 try:
-                    found = ask(body[: k + 1])
-                    good = any(np.allclose(found, p[: k + 1], atol=1e-5) for p in right)
+                    found = ask(body[rows])
                 except Exception as error:  # noqa: BLE001 - whatever it is, who asked well has no answer
                     errors.append(repr(error)[:200])
                     count(failed=1)
-                else:
-                    count(answered=1, wrong=int(not good))
+                    continue
+                right = [answer[rows] for answer in published.right(answers, since)]
+                good = any(found.shape == p.shape and np.allclose(found, p, atol=1e-5) for p in right)
+                count(answered=1, wrong=int(not good))
 
         def badly() -> None:
             while not stop.is_set():
@@ -69,14 +82,16 @@ def trouble(exports: Path, minutes: float) -> dict:
                     count(malformed=1, malformed_500=int(not good))
                 time.sleep(0.2)
 
-        nonsense = [*_over_rest(one), *_over_grpc(one, body)]
-        asks = (_by_grpc(one), _by_grpc(one), lambda rows: _by_rest(one, rows))
-        threads = [threading.Thread(target=well, args=(ask,)) for ask in asks]
+        asks = (_by_grpc(one), _by_grpc(one), partial(_by_rest, one), partial(_regressed, one))
+        bodies = [rows(6 * len(asks))[6 * k : 6 * k + 6] for k in range(len(asks))]  # nobody's are another's
+        nonsense = [*_over_rest(one), *_over_grpc(one, bodies[0])]
+        said = [_said(exports, body) for body in bodies]
+        threads = [threading.Thread(target=well, args=each) for each in zip(asks, bodies, said, strict=True)]
         threads.append(threading.Thread(target=badly))
         for thread in threads:
             thread.start()
         try:
-            memory = _reloads(one, exports, models, minutes)
+            memory = _reloads(one, exports, models, minutes, published)
             alive = [thread.is_alive() for thread in threads]
         finally:
             stop.set()
@@ -85,6 +100,18 @@ def trouble(exports: Path, minutes: float) -> dict:
     print(counts, {k: round(v) for k, v in memory.items()}, errors[:3], flush=True)
     assert all(alive) and counts["answered"] and counts["malformed"], "a thread of the load ended before its time"
     return {**counts, "rss_mb": memory, "minutes": minutes, "errors": errors[:5]}
+
+
+def _said(exports: Path, body: np.ndarray) -> list[np.ndarray]:
+    """What each set of weights says of these rows."""
+    import tensorflow as tf
+
+    found = []
+    for k in (0, 1):
+        loaded = tf.saved_model.load(str(exports / f"folded{k}"))
+        found.append(loaded.signatures["serving_default"](features=tf.constant(body))["probability"].numpy())
+    assert np.abs(found[0] - found[1]).min() > 1e-3, "the two sets of weights cannot be told apart"
+    return found
 
 
 def _by_grpc(one: Served) -> Callable[[np.ndarray], np.ndarray]:
@@ -96,6 +123,13 @@ def _by_rest(one: Served, rows: np.ndarray) -> np.ndarray:
     status, answer = ask_rest(one, {"instances": rows.tolist()})
     assert status == 200, answer
     return np.array([row["probability"] for row in answer["predictions"]])
+
+
+def _regressed(one: Served, rows: np.ndarray) -> np.ndarray:
+    examples = [{"features": [float(value) for value in row]} for row in rows]
+    status, answer = ask_rest(one, {"signature_name": "regress", "examples": examples}, "regress")
+    assert status == 200, answer
+    return np.array(answer["results"])
 
 
 def _over_rest(one: Served) -> list[Callable[[], bool]]:
@@ -142,19 +176,48 @@ def _over_grpc(one: Served, body: np.ndarray) -> list[Callable[[], bool]]:
     ]
 
 
-def _reloads(one: Served, exports: Path, models: Path, minutes: float) -> dict[int, float]:
-    """Publish version after version and kill a process now and then; resident memory after each."""
-    memory, started = {}, time.monotonic()
+def _reloads(one: Served, exports: Path, models: Path, minutes: float, published: Published) -> dict[int, float]:
+    """Publish version after version, each waited for, and kill a process now and then; resident memory after each."""
+    memory, started, killed = {}, time.monotonic(), 0
     for number in range(1, RELOADS + 1):
         part = models / NAME / ".part"
         shutil.copytree(exports / f"folded{number % 2}", part)
+        published.newest = number + 1
         part.rename(models / NAME / str(number + 1))
+        _wait(lambda version=number + 1: _state(one, version) == "AVAILABLE", f"version {number + 1} to answer")
+        published.able = number + 1
+        _wait(lambda: len(one.workers()) == 1, "the old version's process to leave")
         if number % (RELOADS // FAULTS) == 0 and number // (RELOADS // FAULTS) <= FAULTS:
-            time.sleep(60.0 * minutes / RELOADS / 3.0)
-            os.kill(one.workers()[0], signal.SIGKILL)
+            (victim,) = one.workers()
+            os.kill(victim, signal.SIGKILL)
+            killed += 1
+            _wait(lambda victim=victim: one.workers() and victim not in one.workers(), "the dead process' successor")
+            _wait(lambda: _restarts(one) == 1, "the restart to be counted")
         time.sleep(max(0.0, started + 60.0 * minutes * number / RELOADS - time.monotonic()))
-        settled = time.monotonic() + 60.0
-        while len(one.workers()) > 1 and time.monotonic() < settled:  # the old version's process is leaving
-            time.sleep(0.2)
         memory[number] = one.rss_mb()
+    assert killed == FAULTS
     return memory
+
+
+def _wait(what: Callable[[], Any], words: str) -> None:
+    until = time.monotonic() + 120.0
+    while not what():
+        assert time.monotonic() < until, f"waited in vain for {words}"
+        time.sleep(0.1)
+
+
+def _state(one: Served, version: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{one.rest}/v1/models/{NAME}/versions/{version}", timeout=60) as answer:
+            return str(json.load(answer)["model_version_status"][0]["state"])
+    except urllib.error.HTTPError:
+        return ""
+
+
+def _restarts(one: Served) -> int:
+    """Of the version that is loaded."""
+    with urllib.request.urlopen(f"http://{one.rest}/monitoring/prometheus/metrics", timeout=60) as answer:
+        (line,) = (
+            text for text in answer.read().decode().splitlines() if text.startswith("deepstack_worker_restarts ")
+        )
+    return int(float(line.split()[1]))

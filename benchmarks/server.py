@@ -6,9 +6,10 @@
   own, ≤ 1.2; beside it what a server without a model would take in the same rhythm.
 - Ten minutes of mixed load with 20 new versions, 3 killed processes and malformed requests: no wrong answer, no failed
   well-formed request, resident memory after version 20 / after version 5 ≤ 1.10.
+- 10,000 requests made up for each of both protocols and the product's routes: no 5xx, no crash, right answers after.
 
-Clients and server share the machine. About 15 minutes on 2 cores:
-`python benchmarks/server.py [--parts latency,batching,trouble] [--minutes 10]`.
+Clients and server share the machine. About 25 minutes on 2 cores:
+`python benchmarks/server.py [--parts latency,batching,trouble,fuzz] [--minutes 10]`.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,6 +34,8 @@ from _trouble import trouble
 
 from deepstack.serving.client import Client, Where
 
+ROOT = Path(__file__).parents[1]
+PARTS = ("latency", "batching", "trouble", "fuzz")
 CALLS, WARM_UP, CLIENTS, EACH, TURNS = 300, 50, 64, 12, 12
 
 
@@ -143,13 +147,26 @@ def _flood(one: Served) -> float:
     return CLIENTS * EACH / seconds
 
 
+def fuzz(requests: int = 10_000) -> dict:
+    """The tests that make requests up, with so many of them; each asserts that none ends in a 5xx or a crash."""
+    tests = ("tests/serving/test_fuzz.py", "tests/streaming/test_routes_fuzz.py")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", *tests, "-p", "no:randomly", "--timeout", "3600"]
+        environment = {**os.environ, "DEEPSTACK_FUZZ": str(requests)}
+        subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, env=environment, check=False)
+        (suite,) = ElementTree.parse(report).getroot().iter("testsuite")
+    found = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    return {"requests": requests, **found}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="latency,batching,trouble")
+    parser.add_argument("--parts", default="latency,batching,trouble,fuzz")
     parser.add_argument("--minutes", type=float, default=10.0)
     arguments = parser.parse_args()
     found = read_result("server")[1] if (RESULTS / "server.json").exists() else {}
-    found = {name: found[name] for name in ("latency", "batching", "trouble") if name in found}
+    found = {name: found[name] for name in PARTS if name in found}
     code = 0
     with tempfile.TemporaryDirectory() as temporary:
         exports = Path(temporary)
@@ -161,6 +178,7 @@ def main() -> None:
             "latency": lambda: latency(models),
             "batching": lambda: batching(models),
             "trouble": lambda: trouble(exports, arguments.minutes),
+            "fuzz": fuzz,
         }
         for name in arguments.parts.split(","):
             found[name] = measures[name]()
@@ -198,6 +216,11 @@ def bars(found: dict) -> list[Bar]:
         made.append(Bar("mixed load, failed well-formed requests", float(one["failed"]), "<=", 0.0))
         made.append(Bar("malformed requests not refused as such", float(one["malformed_500"]), "<=", 0.0))
         made.append(Bar("resident memory after version 20 / after 5", memory[20] / memory[5], "<=", 1.1, "×"))
+    if "fuzz" in found:
+        one = found["fuzz"]
+        bad = float(one["failures"] + one["errors"] + one["skipped"])
+        promise = f"{one['tests']} × {one['requests']:,} made-up requests, kinds with a 5xx or a crash"
+        made.append(Bar(promise, bad, "<=", 0.0))
     return made
 
 

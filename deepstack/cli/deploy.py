@@ -14,7 +14,9 @@ def deploy(
         list[Path],
         typer.Argument(metavar="ARTIFACT...", help="Folders of finished runs; a second of one name is its canary."),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder, or one `deploy` wrote before.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder, or one `deploy` wrote before.")] = Path(
+        "deploy"
+    ),
     models_dir: Annotated[
         Path | None,
         typer.Option(
@@ -29,9 +31,9 @@ def deploy(
 
     \b
     Examples:
-      deepstack deploy artifacts/my_run --out deployment
-      deepstack deploy artifacts/my_run artifacts/my_new_run --out deployment
-      deepstack deploy artifacts/my_run --out deployment --models-dir /srv/models
+      deepstack deploy artifacts/my_run
+      deepstack deploy artifacts/my_run artifacts/my_new_run
+      deepstack deploy artifacts/my_run --out /srv/serving --models-dir /srv/models
 
     \b
     Then, in DIR:

@@ -109,12 +109,13 @@ class Rest:
 
 def _plain(array: np.ndarray) -> Any:
     """As JSON holds it, bytes as base64."""
-    if array.dtype.kind not in "OS":
-        return array.tolist()
-    if array.ndim:
-        return [_plain(np.asarray(item)) for item in array]
-    item = array.item()
-    return {"b64": base64.b64encode(item).decode()} if isinstance(item, bytes) else item
+    return _encoded(array.tolist()) if array.dtype.kind in "OS" else array.tolist()
+
+
+def _encoded(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_encoded(item) for item in values]
+    return {"b64": base64.b64encode(values).decode()} if isinstance(values, bytes) else values
 
 
 def _typed(values: Any, dtype: str) -> np.ndarray:

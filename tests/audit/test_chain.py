@@ -43,7 +43,7 @@ def test_an_artifact_is_audited_with_its_own_fitted_state(finished: Any) -> None
     found = audit_chain(finished.folder, finished.market, rows=40)
     assert not found.leaks, found.lines()
     own = next(link for link in found.links if link.name == "artifact's fitted state")
-    assert own.covers.startswith("1 scalers, priors, 1 thresholds")
+    assert own.covers.startswith("1 scalers, priors, 1 calibrations and thresholds")
     other = {
         name: Candles(name, candles.interval, candles.frame.iloc[:-1]) for name, candles in finished.market.items()
     }

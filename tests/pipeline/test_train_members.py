@@ -21,6 +21,7 @@ from deepstack.errors import ArtifactError, ConfigError
 from deepstack.models import catalogue
 from deepstack.models.ensemble.ensemble import EnsembleConfig
 from deepstack.models.heads import head_of
+from deepstack.pipeline import settle_members
 from deepstack.pipeline import train_members as module
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.predict import load
@@ -94,7 +95,7 @@ def test_the_network_says_what_its_members_say_combined(
         fitted = train_members(config, parts, trained, resume=True)
     rows = parts.split.validation
     network, names = fitted.model, ("tcn", "gru", "sequential")
-    members = np.stack([module._answers(network.get_layer(f"{name}_0"), name, head, parts) for name in names])
+    members = np.stack([settle_members._answers(network.get_layer(f"{name}_0"), name, head, parts) for name in names])
     found = class_probabilities(network, head, part(parts.inputs, rows), parts.priors)
     for k, output in enumerate(parts.labels.outputs):
         codes = parts.labels.codes[rows, k]

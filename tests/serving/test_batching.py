@@ -173,12 +173,13 @@ def test_a_request_that_fails_hears_of_it_and_harms_nobody(error: Exception, cod
     play(scene)
 
 
-def test_an_output_without_rows_is_refused_to_all() -> None:
+def test_a_model_whose_outputs_have_no_item_a_row_is_called_for_each_request_alone() -> None:
     async def scene() -> None:
-        model = Model(lambda arrays: {"y": np.float32(1.0)})
-        model.gate.set()
+        model = Model(lambda arrays: {"y": np.float32(len(arrays["x"]))})
         batcher = Batcher(model.run, Batching())
-        found = await asyncio.gather(*await asked(batcher, rows(1), rows(2), rows(3)), return_exceptions=True)
-        assert [one.code for one in found] == [StatusCode.INTERNAL] * 3
+        tasks = await asked(batcher, rows(1), rows(2, 2), rows(3, 3, 3))
+        model.gate.set()
+        assert [float((await task)["y"]) for task in tasks] == [1.0, 2.0, 3.0]
+        assert model.calls == [1, 5, 2, 3]
 
     play(scene)
