@@ -20,6 +20,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -73,44 +75,50 @@ def batching(models: Path) -> dict:
             print(f"{name}: {speed[name]:.0f} requests/s", flush=True)
             if name == "joined":
                 times = _in_turns(one, models / NAME / "1")
-                times["empty_server_ms"] = _empty(times["saved_model_ms"])
     print({key: round(value, 2) for key, value in times.items()}, flush=True)
     return {"requests_per_s": speed, **times}
 
 
 def _in_turns(one: Served, folder: Path) -> dict[str, float]:
-    """Median milliseconds of a batch through the server and by the SavedModel itself, twenty calls by turns."""
+    """Median milliseconds of a batch, twenty calls by turns: the server, the SavedModel itself, a server without one."""
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
     client, body = Client(Where(one.grpc)), rows(32)
-    calls = {
-        "server_ms": lambda: client.predict(NAME, {"features": body}),
-        "saved_model_ms": lambda: signature(features=tf.constant(body))["probability"].numpy(),
-    }
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(TURNS + 1):
-        for name, call in calls.items():
-            for _ in range(20):
-                started = time.perf_counter()
-                call()
-                if turn:  # the first warms up
-                    times[name].append(1e3 * (time.perf_counter() - started))
-    return {name: float(np.median(each)) for name, each in times.items()}
+
+    def alone() -> np.ndarray:
+        return signature(features=tf.constant(body))["probability"].numpy()
+
+    work_ms = float(np.median([_ms(alone) for _ in range(60)][20:]))
+    with _empty_server(work_ms) as address:
+        empty = Client(Where(address))
+        calls = {
+            "server_ms": lambda: client.predict(NAME, {"features": body}),
+            "saved_model_ms": alone,
+            "empty_server_ms": lambda: empty.predict(NAME, {"features": body}),
+        }
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        for turn in range(TURNS + 1):
+            for name, call in calls.items():
+                found = [_ms(call) for _ in range(20)]
+                times[name] += found if turn else []  # the first warms up
+    return {name: float(np.median(each)) for name, each in times.items()} | {"empty_server_works_ms": work_ms}
 
 
-def _empty(wait_ms: float) -> float:
-    """Median milliseconds of the same call to a gRPC server that only waits as long as the SavedModel takes."""
-    command = [sys.executable, str(Path(__file__).with_name("_empty_server.py")), str(wait_ms)]
+def _ms(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - started)
+
+
+@contextmanager
+def _empty_server(work_ms: float) -> Iterator[str]:
+    """Address of a gRPC server that works as long as a model, and has none."""
+    command = [sys.executable, str(Path(__file__).with_name("_empty_server.py")), str(work_ms)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        client, body, times = Client(Where(process.stdout.readline().strip())), rows(32), []
-        for _ in range(WARM_UP + CALLS):
-            started = time.perf_counter()
-            client.predict(NAME, {"features": body})
-            times.append(1e3 * (time.perf_counter() - started))
-        return float(np.median(times[WARM_UP:]))
+        yield process.stdout.readline().strip()
     finally:
         process.kill()
         process.wait()

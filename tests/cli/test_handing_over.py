@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from deepstack.cli.app import main
@@ -15,6 +16,7 @@ from deepstack.streaming import routes
 from deepstack.studies import leaderboard as board_module
 from deepstack.studies import null_certificate as certificate_module
 from deepstack.studies import page
+from deepstack.studies import together as together_module
 
 CONFIG = "name: {name}\nmodel: {{name: sequential, options: {{layers: 5}}}}\n"
 
@@ -141,3 +143,27 @@ def test_serve_answers_for_candles_too_and_remembers_their_features(
     assert isinstance(one.tables, FeatureCache) and not isinstance(other.tables, FeatureCache)
     assert (one.tables._tables.maxsize, one.tables._tables.ttl) == (3, 7.0)
     assert all(arguments[3] is not None for arguments, _ in calls)
+
+
+def test_ensemble(
+    finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    monkeypatch.setattr(
+        together_module, "ensemble", lambda *arguments, **more: found.append((arguments, more)) or {"said": 1}
+    )
+    monkeypatch.setattr("deepstack.evaluation.table.compact_lines", lambda report: [str(report)])
+    rows = [one.frame.reset_index().assign(symbol=name) for name, one in finished.market.items()]
+    pd.concat(rows).to_csv(tmp_path / "candles.csv", index=False)
+    out, other = tmp_path / "mixed", tmp_path / "another"
+    arguments = ["--data", str(tmp_path / "candles.csv"), "--out", str(out), "--method", "stacking"]
+    members = ["--classical", "random_forest", "--classical", "logistic"]
+    assert done("ensemble", str(finished.folder), str(other), *arguments, *members) == 0
+    (((artifacts, market, given), more),) = found
+    assert (artifacts, given) == ([finished.folder, other], out)
+    assert {name: len(one.frame) for name, one in market.items()} == {
+        name: len(one.frame) for name, one in finished.market.items()
+    }
+    assert (more["method"], more["classical"]) == ("stacking", ["random_forest", "logistic"])
+    assert capsys.readouterr().out.splitlines() == ["{'said': 1}", f"report: {out / 'report.html'}"]
+    assert done("ensemble", str(finished.folder), *arguments) == 2  # one member is none

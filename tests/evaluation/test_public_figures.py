@@ -1,10 +1,13 @@
 """Every trading figure against a public package on the same account."""
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 from backtesting import Backtest, Strategy
-from backtesting.lib import compute_stats
+from backtesting.lib import FractionalBacktest, compute_stats
 from quantstats import stats
 
 from deepstack.candles.market import Market
@@ -64,6 +67,54 @@ def test_exposure_is_that_of_backtesting(trades: pd.DataFrame, market: Market) -
     ours = activity(marks, trades, few, 0.01)["exposure"]
     assert 0.01 < ours < 0.9
     assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+class Takes(Strategy):
+    """Takes our trades at the next open, sized by the account at the decision; hedged, so that they overlap freely."""
+
+    decided: ClassVar[dict[int, list[tuple[int, int, float]]]] = {}
+    ends: ClassVar[dict[int, int]] = {}
+
+    def init(self) -> None: ...
+
+    def next(self) -> None:
+        for trade in list(self.trades):
+            if trade.tag is not None and self.ends[trade.tag] == len(self.data) - 1:
+                trade.close()
+        for number, side, risk in self.decided.get(len(self.data) - 1, ()):
+            units = round(RISK * self.equity / (risk * UNIT))
+            (self.buy if side > 0 else self.sell)(size=units, tag=number)
+
+
+RISK, UNIT = 0.01, 1e-12
+
+
+def test_the_account_is_that_of_backtesting(sample: Callable[..., tuple[Market, pd.DataFrame]]) -> None:
+    """Bar by bar, overlapping longs and shorts of one market with costs; an exit there is filled at the next open."""
+    market, trades = sample(1, 600, 90, 3)
+    trades = trades[~trades["decision_time"].isin(trades["end_time"])].reset_index(drop=True)  # sized after the exit
+    ((_, candles),) = market.items()
+    frame = candles.frame
+    bars = frame.rename(columns=str.title)[["Open", "High", "Low", "Close", "Volume"]]
+    bars.index = bars.index.tz_localize(None)
+    decided, ended = (frame.index.get_indexer(trades[name]) for name in ("decision_time", "end_time"))
+    Takes.ends = dict(enumerate(ended.tolist()))
+    Takes.decided = {}
+    for number, (bar, side, risk) in enumerate(zip(decided, trades["side"], trades["risk"], strict=True)):
+        Takes.decided.setdefault(int(bar), []).append((number, side, risk))
+    cost = (
+        (trades["gross_r"] - trades["net_r"]) * trades["risk"] / (trades["entry_price"] + trades["exit_price"])
+    ).mean()
+    theirs = FractionalBacktest(
+        bars, Takes, cash=1.0, fractional_unit=UNIT, commission=cost, margin=1e-3, hedging=True
+    ).run()["_equity_curve"]["Equity"]
+    marks = mark_trades(trades, market)
+    ours = equity_curve(marks, np.ones(len(trades), bool), RISK)
+    found = theirs.loc[ours.times.tz_localize(None)].to_numpy()
+    left = ~np.isin(np.arange(len(found)), ended - decided.min())  # they pay for an exit one bar later
+    assert left.sum() > 200
+    np.testing.assert_allclose(ours.value[left], found[left], rtol=1e-9)
+    assert np.ptp(ours.value) > 0.05
 
 
 @pytest.mark.filterwarnings("ignore:Module .zipline:UserWarning")

@@ -86,21 +86,26 @@ def test_walking_forward_covers_the_calendar_once() -> None:
         assert (lengths[-1] > 1.5 * lengths[0]) == (scheme == "expanding")
 
 
-@pytest.mark.parametrize(("purge", "embargo"), [(0, 0), (3, 0), (7, 0)])
+@pytest.mark.parametrize(("purge", "embargo"), [(0, 0), (3, 0), (7, 0), (3, 2), (0, 4)])
 def test_combinations_are_those_of_skfolio(purge: int, embargo: int) -> None:
-    """Where both mean the same: a label of h bars at every bar is h purged observations on both sides."""
+    """Where both mean the same: a label of h bars at every bar is h purged observations on both sides.
+
+    An embargo of theirs lies after a test group, one of ours on both sides of it.
+    """
     samples = samples_of(np.arange(120), np.full(120, purge))
     config = FoldsConfig(scheme="combinatorial", groups=6, test_groups=2)
     ours = make_folds(samples, bar_times(120), HOUR, config, embargo)
-    theirs = CombinatorialPurgedCV(n_folds=6, n_test_folds=2, purged_size=purge)
+    theirs = CombinatorialPurgedCV(n_folds=6, n_test_folds=2, purged_size=purge, embargo_size=embargo)
     x = np.zeros((120, 1))
     for fold, (train, tests) in zip(ours, theirs.split(x), strict=True):
         np.testing.assert_array_equal(fold.test, np.sort(np.concatenate(tests)))
         # Theirs has no validation slice: what ours learns from is theirs without what meets the validation group.
         left_out = np.setdiff1d(train, fold.train)
         assert np.isin(fold.train, train).all()
-        near = np.concatenate([np.arange(v - purge, v + purge + 1) for v in fold.validation])
-        assert np.isin(left_out, np.concatenate([near, fold.validation])).all()
+        reach = purge + embargo
+        near = np.concatenate([np.arange(v - reach, v + reach + 1) for v in fold.validation])
+        before = np.concatenate([np.arange(t - reach, t) for t in fold.test]) if embargo else np.zeros(0, int)
+        assert np.isin(left_out, np.concatenate([near, before])).all()
 
 
 def test_steps_are_those_of_skfolio() -> None:

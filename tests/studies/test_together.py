@@ -1,7 +1,9 @@
 """Two finished models judged as one, from artifacts to the page; and members that do not belong together."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +13,15 @@ from deepstack.config.read import read_config
 from deepstack.errors import ArtifactError
 from deepstack.evaluation import report as report_module
 from deepstack.evaluation.ledger import LEDGER, Ledger, Made
+from deepstack.pipeline.judgement import judge_models
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
 from deepstack.progress import no_progress
+from deepstack.studies import together as module
 from deepstack.studies.members import aligned
 from deepstack.studies.together import ensemble
+from deepstack.studies.two_stage import confirmed
 
 CONFIG = """\
 name: small
@@ -115,6 +120,46 @@ def test_what_is_tried_is_counted_beside_the_members(place: Path, artifacts: lis
     assert trials["ensemble_weighted 15min"].made == Made(0, 1, 1 + dropped)
     assert "take_all 15min" not in trials  # the first member's run has counted it
     assert not (place / LEDGER).exists()
+
+
+def test_a_member_keeps_its_kind_and_two_stages_are_counted(artifacts: list[Path], report: dict) -> None:
+    trials = {trial.name: trial for trial in Ledger(artifacts[0].parent / LEDGER).trials() if trial.run == "together"}
+    member, stage = trials["gaf_resnet18_24bars 15min"], trials["two_stage_gradient_boosting 15min"]
+    assert (member.kind, member.made) == ("training", Made(0, 1))
+    assert (stage.kind, stage.made) == ("ensemble", Made(0, 0, 1))
+    assert "two_stage_gradient_boosting" in report["baselines"]
+
+
+@pytest.mark.slow
+def test_two_stages_hold_calibrated_probabilities_against_their_thresholds(
+    place: Path, artifacts: list[Path], market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = aligned(artifacts, market, no_progress)
+    calibrated = members.config.evaluation.model_copy(update={"calibration": "platt"})
+    config = members.config.model_copy(update={"evaluation": calibrated})
+    monkeypatch.setattr(module, "aligned", lambda *_: replace(members, config=config))
+    judged, asked = [], []
+
+    def judging(*arguments: Any, **more: Any) -> Any:
+        judged.append(judge_models(*arguments, **more))
+        return judged[-1]
+
+    def confirming(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return confirmed(*arguments)
+
+    monkeypatch.setattr(module, "judge_models", judging)
+    monkeypatch.setattr(module, "confirmed", confirming)
+    found = ensemble(artifacts, market, place / "calibrated")
+    ((first, second, (of_first, of_second)), *_) = asked
+    said = judged[0].predictions["15min"]
+    name = next(name for name in ("xgboost", "gradient_boosting") if name in said)
+    np.testing.assert_array_equal(first, said[name].test)
+    np.testing.assert_array_equal(second, said["network"].test)
+    assert of_first == found["baselines"][name]["h15min"]["threshold"]
+    assert of_second == found["test"]["h15min"]["threshold"]
+    raw = members.test[0][:, 0]
+    assert not np.allclose(said["gaf_resnet18_12bars"].test, raw)  # it did calibrate
 
 
 def test_members_of_other_candles_or_labels_are_refused(place: Path, artifacts: list[Path], market: Market) -> None:
