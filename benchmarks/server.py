@@ -80,7 +80,7 @@ def batching(models: Path) -> dict:
 
 
 def _in_turns(one: Served, folder: Path) -> dict[str, float]:
-    """Median milliseconds of a batch, twenty calls by turns: the server, the SavedModel itself, a server without one."""
+    """Median milliseconds of a batch, by turns: the server, the SavedModel itself, a server without one."""
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
