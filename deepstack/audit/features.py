@@ -8,6 +8,7 @@ import pandas as pd
 
 from deepstack.audit.findings import Link, Offence
 from deepstack.audit.futures import FUTURES, reaching
+from deepstack.audit.side_by_side import side_by_side
 from deepstack.candles.market import Candles, Market
 from deepstack.errors import TooFewError
 from deepstack.features.catalogue import EVERYTHING
@@ -21,6 +22,8 @@ TOGETHER = 16
 ROUNDING = 2e-6
 """Of a feature's scale: how far a window may differ from the whole, see the law of finite memory."""
 SYMBOLS_AT_AN_EDGE = 2
+ONE_PROCESS = 50_000
+"""Values of a stretch that are looked at sooner than other processes have started."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +56,50 @@ def audit_features(
     """
     whole = make_table(market, names=names)
     stretch = stretch_of(_rows_of(whole), next(iter(market.values())).interval, rows, edges=edges)
-    total, done = len(stretch.moments) + len(stretch.edges), 0
-    checked = 0
-    for block in blocks(stretch.moments):
-        for offence, count in _block_offences(market, whole, block):
-            checked += count
-            if offence:
-                return Link("features", _covers(checked, stretch, names), offence)
+    places = [*_blocks_of(market, stretch), *_edges_of(market, stretch)]
+    enough = len(stretch.moments) + len(stretch.edges)
+
+    def look(number: int) -> tuple[Offence | None, int]:
+        return _first_offence(whole, *places[number])
+
+    done = checked = 0
+    found = side_by_side(look, range(len(places)), worth_it=enough * len(names) > ONE_PROCESS)
+    for (offence, count), (_, block, _) in zip(found, places, strict=True):
+        checked += count
+        if offence:
+            return Link("features", _covers(checked, stretch, names), offence)
         done += len(block)
-        progress("audit features", done, total)
+        progress("audit features", done, enough)
+    return Link("features", _covers(checked, stretch, names))
+
+
+Place = tuple[Market, pd.DatetimeIndex, bool]
+"""What rows are computed from, closes near each other, and whether symbols are missing that the whole table had."""
+
+
+def _blocks_of(market: Market, stretch: Stretch) -> Iterator[Place]:
+    for block in blocks(stretch.moments):
+        yield market, block, False
+
+
+def _edges_of(market: Market, stretch: Stretch) -> Iterator[Place]:
     for symbol, moment in stretch.edges:
         others = [name for name in market if name != symbol]
         others.sort(key=lambda name: not trades_at(market[name], moment))
         few = {name: market[name] for name in (symbol, *others)[:SYMBOLS_AT_AN_EDGE]}
-        for offence, count in _block_offences(few, whole, pd.DatetimeIndex([moment]), alone=len(few) < len(market)):
-            checked += count
-            if offence:
-                return Link("features", _covers(checked, stretch, names), offence)
-        done += 1
-        progress("audit features", done, total)
-    return Link("features", _covers(checked, stretch, names))
+        yield few, pd.DatetimeIndex([moment]), len(few) < len(market)
+
+
+def _first_offence(
+    whole: FeatureTable, market: Market, block: pd.DatetimeIndex, alone: bool
+) -> tuple[Offence | None, int]:
+    """Of a block, and the rows looked at."""
+    checked = 0
+    for offence, count in _block_offences(market, whole, block, alone=alone):
+        checked += count
+        if offence:
+            return offence, checked
+    return None, checked
 
 
 def _rows_of(whole: FeatureTable) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """`deepstack predict`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -51,15 +52,16 @@ def predict(
 
     with show_progress() as progress:
         market = candles.read(data, opened.config.data, repair, progress)
+        tally, predictor = Tally(), Predictor(opened)
         if chunk_bars is None:
-            table, unseen = Predictor(opened).predict_and_count(market, mc_passes=mc_passes)
+            whole = map(partial(predictor.predict_and_count, mc_passes=mc_passes), [market])
+            ((table, unseen),) = tally.timed(whole)
             write_table(table, out)
             rows = len(table)
         else:
-            tally = Tally()
-            chunks = predict_chunks(Predictor(opened), market, chunk_bars=chunk_bars, mc_passes=mc_passes)
+            chunks = predict_chunks(predictor, market, chunk_bars=chunk_bars, mc_passes=mc_passes)
             rows, unseen = write_tables(tally.timed(chunks), out)
-            print(tally.line("chunks"))
+        print(tally.line("one call" if chunk_bars is None else "chunks"))
     print(f"{rows:,} rows: {out}")
     if barren := unprofitable(opened):
         where = "" if barren == ("won",) else f" for {', '.join(barren)}"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +117,25 @@ def test_chunks_joined_are_the_whole(kind: str, predictor: Callable[[str], Any],
         list(deepstack.predict_chunks(predictor(kind), cut(market, 20), chunk_bars=7))
 
 
+@pytest.mark.slow
+def test_a_bar_more_takes_less_memory_in_chunks_than_its_own_candle(
+    predictor: Callable[[str], Any], gappy: Any
+) -> None:
+    def peak(bars: int, chunk_bars: int) -> int:
+        market = gappy(bars)
+        tracemalloc.start()
+        for chunk, _ in deepstack.predict_chunks(predictor("bar"), market, chunk_bars=chunk_bars):
+            assert len(chunk.columns) > 5
+        _, found = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return found
+
+    peak(2000, 500)  # what is made once
+    a_bar = (peak(16_000, 500) - peak(4000, 500)) / (2 * 12_000)
+    assert a_bar < 6 * np.dtype(np.float64).itemsize
+    assert peak(16_000, 16_000) > 2.0 * peak(16_000, 500)
+
+
 def cut(market: Market, bars: int) -> Market:
     return {name: Candles(name, one.interval, one.frame.iloc[:bars]) for name, one in market.items()}
 
@@ -138,7 +158,9 @@ def test_chunks_on_the_command_line_write_the_same_file(
         assert ended.value.code == 0
         table = pd.read_csv(out) if out.suffix == ".csv" else pd.read_parquet(out)
         tables.append(table.assign(decision_time=pd.to_datetime(table["decision_time"], utc=True)))
-        assert f"{len(table)} rows: " in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert f"{len(table)} rows: " in told
+        assert all(f"{name} " in told for name in ("p50", "p90", "p99"))
     for table in tables[1:]:
         pd.testing.assert_frame_equal(table, tables[0], atol=1e-6, rtol=0.0, check_dtype=False)
 

@@ -1,0 +1,61 @@
+"""Over the cores the audit finds what it finds in one process, planted leaks too, and a dead process is no hang."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deepstack.audit import features as module
+from deepstack.audit.features import audit_features
+from deepstack.audit.mutations import MUTATIONS, VICTIM
+from deepstack.audit.side_by_side import side_by_side
+from deepstack.candles.market import Market
+from deepstack.errors import DeepstackError
+
+NAMES = ["return_5", VICTIM, "idiosyncratic_return_1"]
+
+
+@pytest.fixture
+def several(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(module, "ONE_PROCESS", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    yield
+
+
+def test_results_come_in_order_from_what_cannot_be_pickled() -> None:
+    offset = 3
+    found = list(side_by_side(lambda job: (job + offset, os.getpid()), range(20), worth_it=True))
+    assert [value for value, _ in found] == [job + 3 for job in range(20)]
+    if (os.cpu_count() or 1) > 1:
+        assert os.getpid() not in {pid for _, pid in found}
+
+
+def test_a_clean_market_gives_the_same_link(audited_market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = audit_features(audited_market, NAMES, 80)
+    monkeypatch.setattr(module, "ONE_PROCESS", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    told: list[tuple[Any, ...]] = []
+    together = audit_features(audited_market, NAMES, 80, lambda *said: told.append(said))
+    assert (together.offence, together.covers) == (alone.offence, alone.covers)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1] == told[-1][2]
+
+
+@pytest.mark.parametrize("name", ["shift(-1)", "other symbols' next bar"])
+def test_a_leak_is_found_by_other_processes_too(name: str, audited_market: Market, several: None) -> None:
+    (mutation,) = (one for one in MUTATIONS if one.name == name)
+    with mutation.plant():
+        found = audit_features(audited_market, NAMES, 80)
+    assert found.offence is not None and "ahead" in found.offence.how
+
+
+def test_a_process_that_is_killed_ends_in_one_line(several: None) -> None:
+    def die(job: int) -> int:
+        if job == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return job
+
+    with pytest.raises(DeepstackError, match="received one that died"):
+        list(side_by_side(die, range(8), worth_it=True))
