@@ -21,7 +21,8 @@ CLOSING = """
 Single rows through a deep network are many small matrix products, where oneDNN's set-up costs more than the product:
 serve with `TF_ENABLE_ONEDNN_OPTS=0` (docs/artifact.md). Training is the other way round: leave it at its default there.
 
-What bounds a training step against PyTorch, and what was tried, stands at the head of `benchmarks/engine.py`.
+What bounds a training step against PyTorch, and what was tried, stands at the head of `benchmarks/engine.py`; what a
+server adds to a batch, at that of `benchmarks/server.py`.
 """
 
 

@@ -104,16 +104,19 @@ def test_a_signal_answers_what_is_under_way_and_ends_with_0(
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     server = subprocess.Popen(command, env=os.environ, start_new_session=True, **pipes)
     assert server.stdout is not None
-    address = next(line.split()[1] for line in server.stdout if line.startswith("gRPC "))
+    lines = iter(server.stdout.readline, "")
+    rest = next(line.split("//")[1].strip() for line in lines if line.startswith("REST "))
+    address = next(line.split()[1] for line in lines if line.startswith("gRPC "))
     answers: list[np.ndarray] = []
 
-    def ask() -> None:
-        asking = Client(Where(address), retries=0, deadline_s=30.0)
+    def ask(place: Where) -> None:
+        asking = Client(place, retries=0, deadline_s=30.0)
         answers.append(asking.predict("net", {"features": ROWS})["probability"])
 
     try:
         Client(Where(address)).predict("net", {"features": ROWS})
-        several = [threading.Thread(target=ask) for _ in range(8)]
+        both = (Where(address), Where(rest, "rest"))
+        several = [threading.Thread(target=ask, args=(both[k % 2],)) for k in range(8)]
         for one in several:
             one.start()
         time.sleep(0.4)  # they wait for others to join their batch
