@@ -28,7 +28,7 @@ class Served:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("REST"):
-                self.rest = line.split("//")[1].split("/")[0]
+                self.rest = line.split("//")[1].split("/")[0].strip()
             if line.startswith("gRPC"):
                 self.grpc = line.split()[1]
                 return
