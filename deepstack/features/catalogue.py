@@ -97,9 +97,14 @@ def named(names: Sequence[str], carried: frozenset[str], where: str = "feature l
     """Exactly these features in this order; raises as `choose`, of the key `where`."""
     features = []
     for name in names:
-        _known(name, EVERYTHING, where, "feature")
-        _carried(EVERYTHING[name], carried)
-        features.append(EVERYTHING[name])
+        try:
+            feature = EVERYTHING[name]
+        except KeyError:
+            _known(name, EVERYTHING, where, "feature")
+            raise
+        if feature.needs:
+            _carried(feature, carried)
+        features.append(feature)
     if not features:
         raise ConfigError(where, expected="at least one feature", received="none", remedy="naming some")
     return tuple(features)
