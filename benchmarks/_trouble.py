@@ -200,7 +200,7 @@ def _reloads(one: Served, exports: Path, models: Path, minutes: float, published
 
 
 def _wait(what: Callable[[], Any], words: str) -> None:
-    until = time.monotonic() + 120.0
+    until = time.monotonic() + 300.0
     while not what():
         assert time.monotonic() < until, f"waited in vain for {words}"
         time.sleep(0.1)
