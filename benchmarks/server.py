@@ -8,12 +8,12 @@
   well-formed request, resident memory after version 20 / after version 5 ≤ 1.10.
 - 10,000 requests made up for each of both protocols and the product's routes: no 5xx, no crash, right answers after.
 
-What a batch of 32 costs more than the SavedModel's own call is the way to it, not the model. A gRPC server in Python that
-has no model, only as much work, takes 1.9 ms more than its work in the same turns, 18 % of the model's 10.7; ours takes
-4.2 ms more: those, 0.6 for the link to the version's process, 0.4 because a model that is called from a socket wakes its
-threads anew, and the rest for protobufs, the queue and a slower second core. Tried without effect or for the worse: one
-and two threads inside and between operations, threads that do not spin, TensorFlow 1 sessions, gRPC's synchronous server
-(1.8 ms instead of 1.9), uvloop, another poller, gRPC without its event engine.
+What a batch of 32 costs more than the SavedModel's own call is the way to it, not the model. A gRPC server in Python
+that has no model, only as much work, takes 1.9 ms more than its work in the same turns, 18 % of the model's 10.7; ours
+takes 4.2 ms more: those, 0.6 for the link to the version's process, 0.4 because a model that is called from a socket
+wakes its threads anew, and the rest for protobufs, the queue and a slower second core. Tried without effect or for the
+worse: one and two threads inside and between operations, threads that do not spin, TensorFlow 1 sessions, gRPC's
+synchronous server (1.8 ms instead of 1.9), uvloop, another poller, gRPC without its event engine.
 
 Clients and server share the machine. About 25 minutes on 2 cores:
 `python benchmarks/server.py [--parts latency,batching,trouble,fuzz] [--minutes 10]`.

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -32,9 +34,11 @@ def side_by_side(function: Callable[[Job], Result], jobs: Sequence[Job], *, wort
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_hold, initargs=(function,))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_hold, initargs=(function, os.getpid()))
+    finished = False
     try:
         yield from pool.map(_call, jobs)
+        finished = True
     except BrokenProcessPool as error:
         raise DeepstackError(
             "audit",
@@ -43,12 +47,23 @@ def side_by_side(function: Callable[[Job], Result], jobs: Sequence[Job], *, wort
             remedy="more memory, or a smaller --rows",
         ) from error
     finally:
+        if not finished:  # nobody waits for what is under way
+            for process in (pool._processes or {}).values():
+                process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _hold(function: Callable[[Any], Any]) -> None:
+def _hold(function: Callable[[Any], Any], parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the whole group; who asked ends the others
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _held[:] = [function]
+
+
+def _end_with(parent: int) -> None:
+    """A parent that is killed cannot end its children."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _call(job: Any) -> Any:

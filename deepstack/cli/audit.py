@@ -63,10 +63,10 @@ def audit(
         found = audit_chain(
             subject if settings is None else settings, market, rows=rows, links=link or (), progress=progress
         )
+    print("\n".join(found.lines()))
     if out is not None:
         text = json.dumps(asdict(found), indent=2) + "\n"
         write_atomic(out, lambda part: part.write_text(text, encoding="utf-8"))
-    print("\n".join(found.lines()))
     if found.leaks:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """`deepstack predict`."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -41,8 +40,8 @@ def predict(
       deepstack predict artifacts/my_run --data candles/ --out signals.parquet --chunk-bars 50000
     """
     check_output(out, (".csv", ".parquet"))
-    from deepstack.artifact.earned import unprofitable
     from deepstack.artifact.load import open_artifact
+    from deepstack.cli.warn import warn_if_unprofitable
 
     opened = open_artifact(artifact)
     with quiet_import():
@@ -61,14 +60,9 @@ def predict(
         else:
             chunks = predict_chunks(predictor, market, chunk_bars=chunk_bars, mc_passes=mc_passes)
             rows, unseen = write_tables(tally.timed(chunks), out)
-        print(tally.line("one call" if chunk_bars is None else "chunks"))
+        print(f"one call: {tally.summary()['latency_ms']['p50']:g} ms" if chunk_bars is None else tally.line("chunks"))
     print(f"{rows:,} rows: {out}")
-    if barren := unprofitable(opened):
-        where = "" if barren == ("won",) else f" for {', '.join(barren)}"
-        print(
-            f"warning: no threshold earned anything on validation{where}: positions are suggestions of proportion only",
-            file=sys.stderr,
-        )
+    warn_if_unprofitable(opened)
     if unseen:
         print(
             f"{unseen:,} more decisions lie in the features' warm-up or after a gap: no row; earlier candles may help"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,19 +86,23 @@ def serve(
     )
     more = None
     if product is not None:
-        from deepstack.features.table import make_table
-        from deepstack.pipeline.feature_cache import FeatureCache
-        from deepstack.pipeline.predict import load
-        from deepstack.streaming.routes import DeepLearning, make_routes
+        with quiet_import():
+            from deepstack.cli.warn import warn_if_unprofitable
+            from deepstack.features.table import make_table
+            from deepstack.pipeline.feature_cache import FeatureCache
+            from deepstack.pipeline.predict import load
+            from deepstack.streaming.routes import DeepLearning, make_routes
 
         tables = FeatureCache(feature_tables, feature_s) if feature_tables else make_table
-        deep = DeepLearning(load(product, tables), record)
+        predictor = load(product, tables)
+        warn_if_unprofitable(predictor.artifact)
+        deep = DeepLearning(predictor, record)
         deep.warm()
         more = make_routes(deep, options.most_bytes)
-    asyncio.run(run_server(models_dir, options, _tell, more))
+    asyncio.run(run_server(models_dir, options, partial(_tell, product=product), more))
 
 
-def _tell(server: "Server") -> None:
+def _tell(server: "Server", product: Path | None) -> None:
     host = server.options.host
     for name, versions in server.models.loaded.items():
         for number, version in versions.items():
@@ -108,6 +113,8 @@ def _tell(server: "Server") -> None:
     print(f"REST http{'s' if server.options.certificate else ''}://{host}:{server.rest_port}", flush=True)
     for name in server.models.loaded:
         print(f"  /v1/models/{name}  /v1/models/{name}:predict")
+    if product is not None:
+        print("  /predictions/deep_learning  /forecasts/deep_learning  /outcomes/deep_learning  /metrics/deep_learning")
     print(f"gRPC {host}:{server.grpc_port}", flush=True)
 
 

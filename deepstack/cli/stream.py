@@ -77,6 +77,7 @@ def stream(
     rules = Rules(wait_s, deadline_ms, failures, retry_s, attention_symbols, attention_s)
     with quiet_import():
         import deepstack.pipeline.predict as pipeline
+        from deepstack.cli.warn import warn_if_unprofitable
         from deepstack.features.table import make_table
         from deepstack.pipeline.feature_cache import FeatureCache
         from deepstack.streaming.source import lines_of, open_candles
@@ -86,8 +87,10 @@ def stream(
     tally = Tally()
     several = bool(others or fallback) and feature_tables > 0
     tables = FeatureCache(feature_tables, feature_s) if several else make_table
+    main = pipeline.load(artifact, tables)
+    warn_if_unprofitable(main.artifact)
     found = answers(
-        pipeline.load(artifact, tables),
+        main,
         lines_of(open_candles(data), "standard input" if data is None else str(data)),
         others=[pipeline.load(other, tables) for other in others or ()],
         fallback=None if fallback is None else pipeline.load(fallback, tables),

@@ -12,7 +12,7 @@ import pandas as pd
 from deepstack.candles.interval import interval_text
 from deepstack.candles.market import Market
 from deepstack.config.features import FeaturesConfig
-from deepstack.errors import DataError, TooFewError
+from deepstack.errors import DataError, DeepstackError, TooFewError
 from deepstack.features._market import bars_of, carried_by
 from deepstack.features.bars import Bars
 from deepstack.features.catalogue import choose, named
@@ -251,11 +251,25 @@ def _chunks(run: _Run, warmup: int) -> Iterator[tuple[slice, slice]]:
         yield slice(first, first + warmup + end - offset), slice(run.start + offset, run.start + end)
 
 
+def _values(feature: Feature, bars: Bars) -> np.ndarray:
+    try:
+        return feature.on(bars)
+    except (DeepstackError, MemoryError):
+        raise
+    except Exception as error:  # a feature of one's own may do anything
+        raise DataError(
+            f"feature {feature.name}",
+            expected="a value a bar, on runs of any length",
+            received=f"{type(error).__name__}: {str(error)[:100]}",
+            remedy="mending its compute",
+        ) from error
+
+
 def _block(bars: Bars, features: Sequence[Feature], rows: int) -> np.ndarray:
     """The last `rows` values of each feature, clipped: float32 [features, rows]."""
     out = np.empty((len(features), rows), dtype=np.float32)
     for line, feature in zip(out, features, strict=True):
-        line[:] = feature.on(bars)[-rows:]
+        line[:] = _values(feature, bars)[-rows:]
     if not np.isfinite(out).all():
         broken = [feature.name for line, feature in zip(out, features, strict=True) if not np.isfinite(line).all()]
         raise DataError(

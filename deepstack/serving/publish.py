@@ -130,9 +130,15 @@ def published_from(artifact: Artifact, models: Path) -> list[int]:
 
 def versions_in(folder: Path) -> list[int]:
     """Versions of a model's folder as TensorFlow Serving counts them, in order; none where there is no folder."""
+    return sorted(_folders(folder))
+
+
+def _folders(folder: Path) -> dict[int, Path]:
+    """Version → its folder, which may be named 00000003; a number that is no int64 is no version."""
     if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isascii() and path.name.isdigit())
+        return {}
+    named = (path for path in sorted(folder.iterdir()) if path.name.isascii() and path.name.isdigit())
+    return {int(path.name): path for path in named if len(path.name) < 4000 and int(path.name) < 2**63}
 
 
 def labels_in(models: Path, name: str) -> dict[str, int]:
@@ -200,10 +206,11 @@ def _remove(path: Path) -> None:
 
 
 def _prune(folder: Path, keep: int, labelled: set[int]) -> tuple[int, ...]:
-    old = [version for version in versions_in(folder)[:-keep] if version not in labelled]
+    there = _folders(folder)
+    old = [version for version in sorted(there)[:-keep] if version not in labelled]
     for version in old:
         hidden = folder / f"{PART}{version}"
-        (folder / str(version)).rename(hidden)  # a server never sees half of it
+        there[version].rename(hidden)  # a server never sees half of it
         _remove(hidden)
     return tuple(old)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Rest:
     def _understood(self) -> Iterator[None]:
         try:
             yield
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             words = f"one that is not TensorFlow Serving's ({error!r})"[:200]
             raise refused(ServerError, self.base, words, _OTHER) from error
 
@@ -121,17 +122,21 @@ def _encoded(values: Any) -> Any:
 def _typed(values: Any, dtype: str) -> np.ndarray:
     """As gRPC gives it: strings are bytes."""
     if dtype != "DT_STRING":
+        wanted = "b" if dtype == "DT_BOOL" else "iu" if "INT" in dtype else "fiu"
+        if (plain := np.array(values)).size and plain.dtype.kind not in wanted:
+            raise ValueError(f"{dtype} expected")
         return np.array(values, _KINDS.get(dtype))
     if isinstance(values, list):
         return np.stack([_typed(item, dtype) for item in values]) if values else np.empty(0, object)
-    item = values.encode() if isinstance(values, str) else base64.b64decode(values["b64"])
+    item = values.encode() if isinstance(values, str) else base64.b64decode(values["b64"], validate=True)
     return np.array(item, object)
 
 
 def _place(model: str, version: int | None, label: str) -> str:
+    name = quote(model, safe="")
     if version is not None:
-        return f"{model}/versions/{version}"
-    return f"{model}/labels/{label}" if label else model
+        return f"{name}/versions/{version}"
+    return f"{name}/labels/{quote(label, safe='')}" if label else name
 
 
 def _words(body: bytes) -> str:

@@ -71,6 +71,8 @@ def leaderboard(
     _require_belonging(configs)
     for config in configs:
         check(config)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     source = load_source(configs[0], progress)
     labels = label(source.market, configs[0].labels)
     store = Store(out / "fits", folds, fingerprint(source.market))

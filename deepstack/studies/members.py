@@ -1,5 +1,6 @@
 """Finished models on the same candles: refused where they do not belong together, aligned on the decision."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from deepstack.models import catalogue
 from deepstack.pipeline.predict import Predictor, load
 from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.progress import Progress
-from deepstack.samples.split import Cuts, Split, calendar_cuts
+from deepstack.samples.split import Cuts, Split
 
 KEY = ["symbol", "decision_time"]
 BREAKOUT_KEYS = {"direction", "channel_bars", "atr_bars", "stop_atr", "target_r", "max_holding_bars"}
@@ -64,6 +65,8 @@ def aligned(artifacts: Sequence[Path], market: Market, progress: Progress) -> Al
     parts = slices(
         find(market, first.config, catalogue.find(first.config.model.name), progress), interval, first.config
     )
+    for predictor in predictors:
+        _require_same_cuts(predictor.artifact, parts.split)
     answers = []
     for done, predictor in enumerate(predictors):
         progress("members", done, len(predictors), predictor.artifact.folder.name)
@@ -83,8 +86,6 @@ def _answers(predictor: Predictor, market: Market, parts: Slices) -> np.ndarray:
     artifact = predictor.artifact
     found = find(market, artifact.config, catalogue.find(artifact.config.model.name), names=artifact.features)
     asked = np.concatenate([parts.split.validation, parts.split.test])
-    cuts = calendar_cuts(found.seen.bar_times, artifact.config.split)
-    _require_same_cuts(artifact, cuts, parts.split)
     theirs = _keys(found.labels.samples).get_indexer(_keys(parts.labels.samples.iloc[asked]))
     seen = theirs >= 0
     probability = predictor.uncalibrated(predictor.scale(part(found.seen.inputs, theirs[seen])))
@@ -152,7 +153,10 @@ def unused_labels(config: RunConfig) -> set[str]:
     return {"breakout": {"horizons"}, "horizons": BREAKOUT_KEYS}[config.labels.kind]
 
 
-def _require_same_cuts(artifact: Artifact, cuts: Cuts, first: Split) -> None:
+def _require_same_cuts(artifact: Artifact, first: Split) -> None:
+    """The slices that it was trained, stopped and tested on; what it sees alone would not tell them all."""
+    told = json.loads((artifact.folder / "report.json").read_text(encoding="utf-8"))["samples"]
+    cuts = Cuts(pd.Timestamp(told["validation_cut"]), pd.Timestamp(told["test_cut"]))
     if cuts != (first.validation_cut, first.test_cut):
         raise ArtifactError(
             str(artifact.folder),

@@ -75,7 +75,8 @@ def null_certificate(
         raise ConfigError("minutes", expected="a number from 0 on", received=str(minutes), remedy="60")
     check(config)
     source = load_source(config, progress)
-    out.mkdir(parents=True, exist_ok=True)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     _require_same(config, source, out)
     known = read_scores(out)
     jobs: list[tuple[World, int]] = [("real", 0)]

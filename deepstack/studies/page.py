@@ -36,8 +36,8 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 
 
 NOTE = (
-    "± is the deviation over folds and seeds, or over accounts; brackets are 95 % intervals of the paired difference "
-    "to the best baseline, which is chosen on validation."
+    "± is the deviation over folds, seeds and outputs, or over accounts; brackets are 95 % intervals of the paired "
+    "difference to the best baseline, which is chosen on validation."
 )
 
 

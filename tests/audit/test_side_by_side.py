@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +63,33 @@ def test_a_process_that_is_killed_ends_in_one_line(several: None) -> None:
 
     with pytest.raises(DeepstackError, match="received one that died"):
         list(side_by_side(die, range(8), worth_it=True))
+
+
+PARENT = """
+import os, sys, time
+os.cpu_count = lambda: 2
+from deepstack.audit.side_by_side import side_by_side
+
+def slow(job):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+try:
+    list(side_by_side(slow, range(4), worth_it=True))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)])
+def test_no_process_outlives_the_one_that_asked(number: int, code: int) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert parent.stdout is not None
+    children = {int(parent.stdout.readline()) for _ in range(2)}
+    started = time.monotonic()
+    os.kill(parent.pid, number)
+    assert parent.wait(timeout=20) == code
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() - started < 20.0
+        time.sleep(0.05)
+    parent.stdout.close()

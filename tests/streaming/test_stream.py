@@ -160,7 +160,7 @@ def test_chunks_on_the_command_line_write_the_same_file(
         tables.append(table.assign(decision_time=pd.to_datetime(table["decision_time"], utc=True)))
         told = capsys.readouterr().out
         assert f"{len(table)} rows: " in told
-        assert all(f"{name} " in told for name in ("p50", "p90", "p99"))
+        assert "one call: " in told or all(f"{name} " in told for name in ("p50", "p90", "p99"))
     for table in tables[1:]:
         pd.testing.assert_frame_equal(table, tables[0], atol=1e-6, rtol=0.0, check_dtype=False)
 

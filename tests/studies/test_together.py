@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepstack.candles.market import Candles, Market
@@ -100,6 +101,15 @@ def test_members_answer_for_the_same_decisions(artifacts: list[Path], market: Ma
     for number, path in enumerate(artifacts):
         table = load(path).predict(market).set_index("decision_time").loc[test["decision_time"]]
         np.testing.assert_allclose(table[["sell", "hold", "buy"]], members.test[number, :, 0], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_member_whose_selection_left_the_longest_memory_out_keeps_its_slices(finished: Any) -> None:
+    """What it was trained on is cut by all features that were computed, not by those it kept."""
+    members = aligned([finished.folder], finished.market, no_progress)
+    samples = finished.report["samples"]
+    assert members.slices.split.test_cut == pd.Timestamp(samples["test_cut"])
+    assert members.left_out == 0 and len(members.slices.split.test) == samples["test"]
 
 
 def test_a_tree_can_be_a_member(place: Path, artifacts: list[Path], market: Market) -> None:

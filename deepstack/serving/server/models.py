@@ -262,7 +262,8 @@ def _changed_at(path: Path) -> float:
 
 
 def _listed(folder: Path) -> Iterable[Path]:
-    return [path for path in folder.glob("[0-9]*") if path.name.isdecimal()] if folder.is_dir() else []
+    named = [path for path in folder.glob("[0-9]*") if path.name.isdecimal()] if folder.is_dir() else []
+    return [path for path in named if len(path.name) < 4000 and int(path.name) < 2**63]  # versions are int64
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -134,9 +134,10 @@ def _ask_token(app: FastAPI, token: str) -> None:
 async def _predict(asked: Asked) -> Any:
     tree = parsed(asked.body)
     version = asked.version()
-    name = tree.get("signature_name") or DEFAULT
+    name = tree.get("signature_name", DEFAULT)
     if not isinstance(name, str):
         raise invalid("'signature_name' key must be a string value.")
+    name = name or DEFAULT
     if name not in version.signatures:
         raise invalid(f'Serving signature name: "{name}" not found in signature def')
     signature = version.signatures[name]

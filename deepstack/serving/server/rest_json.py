@@ -83,7 +83,7 @@ def examples_in(body: bytes) -> tuple[str, np.ndarray]:
         Refusal: INVALID_ARGUMENT.
     """
     tree = parsed(body)
-    name, context, examples = tree.get("signature_name") or DEFAULT, tree.get("context", {}), tree.get("examples")
+    name, context, examples = tree.get("signature_name", DEFAULT), tree.get("context", {}), tree.get("examples")
     if not isinstance(name, str):
         raise invalid("'signature_name' key must be a string value.")
     if not isinstance(context, dict):
@@ -95,7 +95,7 @@ def examples_in(body: bytes) -> tuple[str, np.ndarray]:
         if not isinstance(example, dict):
             raise invalid("Example must be JSON object but got JSON element")
         found[row] = _example(context | example).SerializeToString()
-    return name, found
+    return name or DEFAULT, found
 
 
 def _example(values: Mapping[str, Any]) -> Example:
