@@ -142,7 +142,9 @@ class DeepLearning:
             bar = reader.row(row, place) if isinstance(row, dict) else reader.line(json.dumps(row), place)
             if bar is not None:
                 require_closed(bar, step_ms, time.time())
-                bars.setdefault(bar.symbol, {})[bar.close_ms] = bar
+                known = bars.setdefault(bar.symbol, {})
+                _require_fitting(bar, known, step_ms, place)
+                known[bar.close_ms] = bar
         market = {}
         for name, known in bars.items():
             times = np.array(sorted(known), np.int64)
@@ -210,10 +212,28 @@ def _parsed(body: bytes) -> Any:
         raise invalid(f"JSON Parse error: {str(error)[:100]}") from error
 
 
+def _require_fitting(bar: Bar, known: dict[int, Bar], step_ms: int, place: str) -> None:
+    """Refuse a second content of a bar, and one off the grid of its symbol's others: their order would decide."""
+    if known and (bar.close_ms - next(iter(known))) % step_ms:
+        raise DataError(
+            place,
+            expected=f"a close whole steps of {step_ms / 1000:g} s from the others of {bar.symbol}",
+            received=bar.close_time.isoformat(),
+            remedy="bars of one interval on one grid",
+        )
+    if known.get(bar.close_ms, bar) != bar:
+        raise DataError(
+            place,
+            expected="each bar once",
+            received=f"another content for {bar.symbol} {bar.close_time.isoformat()}",
+            remedy="sending the right one alone",
+        )
+
+
 def _candles_in(body: Any) -> list[Any]:
     if not isinstance(body, dict) or not isinstance(body.get("candles"), list) or not body["candles"]:
         raise DataError(
-            "body", expected="an object with `candles`, a list", received=str(body)[:60], remedy="sending one"
+            "body", expected="an object with `candles`, a list of some", received=str(body)[:60], remedy="sending one"
         )
     return list(body["candles"])
 

@@ -94,6 +94,18 @@ def test_it_answers_as_predict_does_and_learns_what_happened(served: Running, de
     assert 0.5 <= metrics["model_confidence"] <= 1.0
 
 
+def test_a_second_content_or_a_bar_off_the_grid_is_refused_whatever_the_order(served: Running, market: Market) -> None:
+    rows = rows_of(market)
+    last = rows[-1]
+    again, other = dict(last), last | {"volume": last["volume"] + 1.0}
+    moved = last | {"close_time": (pd.Timestamp(last["close_time"]) - pd.Timedelta("17s")).isoformat()}
+    ask = "/predictions/deep_learning"
+    assert call(served, ask, {"candles": [*rows, again]})[0] == 200
+    for body in ([*rows, other], [*rows[:-1], other, last], [*rows, moved]):
+        code, found = call(served, ask, {"candles": body})
+        assert code == 400 and ("each bar once" in found["error"] or "whole steps of 60 s" in found["error"])
+
+
 def test_many_clients_forecasts_are_drawn_together(
     predictor: Callable[[str], Predictor], market: Market, tmp_path: Path
 ) -> None:
