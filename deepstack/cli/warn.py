@@ -9,7 +9,7 @@ from deepstack.artifact.load import Artifact
 def warn_if_unprofitable(opened: Artifact) -> None:
     """One line on stderr where no threshold earned anything on validation: its decisions are not worth following."""
     if barren := unprofitable(opened):
-        where = "" if barren == ("won",) else f" for {', '.join(barren)} of {opened.folder.name}"
+        where = "" if barren == ("won",) else f" for {', '.join(barren)}"
         print(
             f"warning: no threshold earned anything on validation{where}: positions are suggestions of proportion only",
             file=sys.stderr,

@@ -125,7 +125,7 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
 
 def draw(found: Mapping[str, Any]) -> Figure:
     """AUC of every model with its deviation over fits, the best at the top."""
-    figure, axes = canvas("AUC on the test slices, mean and deviation over folds and seeds", "AUC", "")
+    figure, axes = canvas("AUC on the test slices, mean and deviation over folds, seeds, outputs", "AUC", "")
     rows = found["board"][::-1]
     for place, row in enumerate(rows):
         colour = COLOURS[row["kind"]]
