@@ -54,6 +54,27 @@ def _one(rows: str) -> str:
     return rows.removeprefix("rows with ").replace("rows whose", "one whose")
 
 
+def require_grid(bar: Bar, other_ms: int, step_ms: int, where: str = "") -> None:
+    """Refuse a bar that closes off the grid of another of its symbol.
+
+    Args:
+        bar: the bar.
+        other_ms: close of the other.
+        step_ms: bar interval.
+        where: it stands; its symbol and close by default.
+
+    Raises:
+        DataError: names the distance.
+    """
+    if (bar.close_ms - other_ms) % step_ms:
+        raise DataError(
+            where or f"{bar.symbol} {bar.close_time}",
+            expected=f"a close whole steps of {step_ms / 1000:g} s from the bars before",
+            received=f"{abs(bar.close_ms - other_ms) / 1000:g} s from another",
+            remedy="bars of one interval on one grid",
+        )
+
+
 def require_closed(bar: Bar, step_ms: int, now_s: float) -> None:
     """Refuse a bar that closes later than one bar from now: taken in, it would make all that follow late.
 

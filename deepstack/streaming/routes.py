@@ -24,7 +24,7 @@ from deepstack.pipeline.forecast import forecast, require_generative
 from deepstack.pipeline.predict import Predictor
 from deepstack.serving.server.body import read_body
 from deepstack.serving.server.refusal import Refusal, invalid
-from deepstack.streaming.bar import Bar, require_closed
+from deepstack.streaming.bar import Bar, require_closed, require_grid
 from deepstack.streaming.generator import DrawingError, Generator
 from deepstack.streaming.lines import BarReader
 from deepstack.streaming.places import BusyError, Places
@@ -214,13 +214,8 @@ def _parsed(body: bytes) -> Any:
 
 def _require_fitting(bar: Bar, known: dict[int, Bar], step_ms: int, place: str) -> None:
     """Refuse a second content of a bar, and one off the grid of its symbol's others: their order would decide."""
-    if known and (bar.close_ms - next(iter(known))) % step_ms:
-        raise DataError(
-            place,
-            expected=f"a close whole steps of {step_ms / 1000:g} s from the others of {bar.symbol}",
-            received=bar.close_time.isoformat(),
-            remedy="bars of one interval on one grid",
-        )
+    if known:
+        require_grid(bar, next(iter(known)), step_ms, place)
     if known.get(bar.close_ms, bar) != bar:
         raise DataError(
             place,

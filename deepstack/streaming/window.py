@@ -7,8 +7,7 @@ import pandas as pd
 
 from deepstack.candles.market import Candles
 from deepstack.candles.times import close_index
-from deepstack.errors import DataError
-from deepstack.streaming.bar import Bar
+from deepstack.streaming.bar import Bar, require_grid
 
 _FIRST_ROWS = 256
 
@@ -103,14 +102,8 @@ class Window:
         Raises:
             DataError: names the distance.
         """
-        newest = self.newest_ms
-        if newest is not None and (bar.close_ms - newest) % self.step_ms:
-            raise DataError(
-                f"{self.symbol} {bar.close_time}",
-                expected=f"a close whole steps of {self.step_ms / 1000:g} s from the bars before",
-                received=f"{abs(bar.close_ms - newest) / 1000:g} s from the newest",
-                remedy="bars of one interval on one grid",
-            )
+        if self.newest_ms is not None:
+            require_grid(bar, self.newest_ms, self.step_ms)
 
     def _append(self, bar: Bar) -> None:
         self._first += int(np.searchsorted(self.times, bar.close_ms - self.span_ms, "right"))

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from deepstack.artifact.atomic import PART, disk_errors
 from deepstack.candles.market import Market
 from deepstack.config.evaluation import Baseline
+from deepstack.config.run import RunConfig
 from deepstack.ensembles.combine import METHODS, Members, combine
 from deepstack.ensembles.members import RULE, diversity
 from deepstack.evaluation.baselines import Predictions
@@ -87,11 +88,7 @@ def ensemble(
     config = config.model_copy(update={"evaluation": wider})
     models, company = {}, {}
     for number, output in enumerate(members.slices.labels.outputs):
-        baselines = baselines_of(members.slices, number, config, progress)
-        if classical:
-            alone = config.evaluation.model_copy(update={"baselines": tuple(classical)})
-            alone_config = config.model_copy(update={"evaluation": alone})
-            baselines |= baselines_stopped_inside(members.slices, number, alone_config, progress)
+        baselines = _baselines(members, number, config, classical, progress)
         models[output], company[output] = _models(members, number, method, baselines, classical)
     judged = judge_models(models, members.slices, market, config, progress=progress)
     figures = judged.figures | _confusions(judged.report, members.slices.labels.classes)
@@ -144,6 +141,22 @@ def _written(out: Path, report: dict[str, Any], figures: dict[str, Any]) -> dict
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return written
+
+
+def _baselines(
+    members: Aligned, number: int, config: RunConfig, classical: Sequence[Baseline], progress: Progress
+) -> dict[str, Predictions]:
+    """The config's baselines on one output; those that are members learn nothing of validation."""
+
+    def only(names: Iterable[Baseline]) -> RunConfig:
+        evaluation = config.evaluation.model_copy(update={"baselines": tuple(names)})
+        return config.model_copy(update={"evaluation": evaluation})
+
+    others = only(name for name in config.evaluation.baselines if name not in classical)
+    found = baselines_of(members.slices, number, others, progress)
+    if classical:
+        found |= baselines_stopped_inside(members.slices, number, only(classical), progress)
+    return {name: found[name] for name in config.evaluation.baselines}
 
 
 def _models(
