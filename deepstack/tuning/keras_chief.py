@@ -1,5 +1,6 @@
 """The chief of a Keras Tuner search: its oracle behind gRPC, asked by the workers of this machine and others."""
 
+import time
 from concurrent import futures
 from typing import Any
 
@@ -12,6 +13,9 @@ from deepstack.errors import ConfigError
 from deepstack.tuning.keras_oracles import OBJECTIVE, make_oracle
 from deepstack.tuning.outcome import Outcome
 from deepstack.tuning.study import Study
+
+DISMISSED_WITHIN_S = 30.0
+"""How long workers that are not at a trial may take to ask for one more and hear that there is none."""
 
 
 class KerasChief:
@@ -42,6 +46,7 @@ class KerasChief:
         Returns:
             The outcome of a trial that failed with it; None when it had none.
         """
+        self.oracle.tuner_ids.discard(worker)
         trial = self.oracle.ongoing_trials.get(worker)
         if trial is None:
             return None
@@ -59,6 +64,12 @@ class KerasChief:
     def stop(self) -> None:
         """Give out no further trial."""
         self.oracle.max_trials = max(len(self.oracle.trials), 1)
+
+    def dismiss(self) -> None:
+        """Tell every worker that there are no more trials; one that asks too late would wait an hour for an answer."""
+        deadline = time.monotonic() + DISMISSED_WITHIN_S
+        while self.oracle.tuner_ids and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     @property
     def busy(self) -> bool:

@@ -120,6 +120,9 @@ class OptunaChief:
         """Give out no further trial."""
         (self.folder / STOP).touch()
 
+    def dismiss(self) -> None:
+        """Nobody waits for it: the storage tells that there are no more trials."""
+
     @property
     def busy(self) -> bool:
         """Its workers are all of this machine."""

@@ -38,6 +38,8 @@ class Chief(Protocol):
 
     def stop(self) -> None: ...
 
+    def dismiss(self) -> None: ...
+
     @property
     def busy(self) -> bool: ...
 
@@ -132,6 +134,7 @@ def _run(study: Study, hands: Hands, watch: "_Watch", progress: Progress) -> Non
                 if late():
                     chief.stop()
                 _require_some_success(outcomes)
+        chief.dismiss()
     finally:
         chief.close()
 

@@ -65,13 +65,13 @@ def test_a_process_that_is_killed_ends_in_one_line(several: None) -> None:
         list(side_by_side(die, range(8), worth_it=True))
 
 
-PARENT = """
+PARENT = r"""
 import os, sys, time
 os.cpu_count = lambda: 2
 from deepstack.audit.side_by_side import side_by_side
 
 def slow(job):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\n" % os.getpid())  # at once, so that two lines never mix
     time.sleep(60)
 
 try:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
@@ -11,6 +12,8 @@ import pytest
 
 from deepstack.config.read import dump_config
 from deepstack.config.run import RunConfig
+from deepstack.tuning.keras_chief import KerasChief
+from deepstack.tuning.keras_oracles import OBJECTIVE
 from deepstack.tuning.outcome import read_outcomes
 from deepstack.tuning.search import Hands, search
 from deepstack.tuning.study import Study
@@ -48,6 +51,24 @@ def test_a_chief_without_workers_of_its_own_and_a_worker_that_joins_it(config: R
     outcomes = read_outcomes(tmp_path / "s" / "trials")
     assert [(one.state, one.worker) for one in outcomes] == [("complete", "gpu7")] * 2
     assert "Best of 2 finished trials" in said["chief"][0]
+
+
+def test_a_chief_stays_until_every_worker_has_heard_that_there_are_no_more_trials(
+    config: RunConfig, tmp_path: Path
+) -> None:
+    chief = KerasChief(Study(config, tmp_path, "random", 1))
+    trial = chief.oracle.create_trial("gpu7")
+    chief.oracle.update_trial(trial.trial_id, {OBJECTIVE: 0.5})
+    trial.status = "COMPLETED"
+    chief.oracle.end_trial(trial)
+    assert not chief.busy
+    with ThreadPoolExecutor() as pool:
+        dismissed = pool.submit(chief.dismiss)
+        with pytest.raises(TimeoutError):
+            dismissed.result(timeout=0.3)
+        assert chief.oracle.create_trial("gpu7").status == "STOPPED"
+        dismissed.result(timeout=5)
+    chief.close()
 
 
 @pytest.mark.slow
