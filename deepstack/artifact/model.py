@@ -20,7 +20,7 @@ from deepstack.models.inputs import input_shapes
 def load_network(artifact: Artifact) -> keras.Model:
     """Build the artifact's model from its config and load its weights."""
     config = artifact.config
-    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    entry, head = catalogue.line_of(config.model), head_of(config.labels, config.model)
     samples = config.samples
     shapes = input_shapes(entry.sees, len(artifact.features), samples.window_bars, samples.timeframes, when=entry.when)
     network = catalogue.build(config.model.name, shapes, head, config.model.options)

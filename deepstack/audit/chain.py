@@ -162,7 +162,7 @@ def _prepared(subject: RunConfig | Path | str, market: Market, place: Path, prog
 
 
 def _parts(config: RunConfig, market: Market, progress: Progress) -> Slices:
-    found = find(market, config, catalogue.find(config.model.name), progress)
+    found = find(market, config, catalogue.line_of(config.model), progress)
     return slices(found, next(iter(market.values())).interval, config)
 
 

@@ -64,7 +64,7 @@ def audit_fitted(market: Market, config: RunConfig, parts: Slices) -> Link:
     embargo = (config.split.embargo_bars + 1) * interval
     for what, cut in (("training", parts.split.validation_cut), ("training and validation", parts.split.test_cut)):
         last = cut - embargo
-        found = samples_module.find(noise(market, last, 3), config, catalogue.find(config.model.name))
+        found = samples_module.find(noise(market, last, 3), config, catalogue.line_of(config.model))
         try:
             other = samples_module.slices(found, interval, config)
         except DataError as error:
@@ -158,7 +158,7 @@ def _alike(ours: Calibration, theirs: Calibration, given: np.ndarray) -> bool:
 def audit_scalers(market: Market, config: RunConfig, parts: Slices) -> Link:
     """Every scaler is what the rows that training samples see give."""
     name = "scalers"
-    seen = samples_module.find(market, config, catalogue.find(config.model.name)).seen
+    seen = samples_module.find(market, config, catalogue.line_of(config.model)).seen
     columns = [seen.names.index(feature) for feature in parts.names]
     count = 0
     for key, values in seen.inputs.items():

@@ -81,7 +81,7 @@ def audit_rows(served: Served, inputs: Inputs) -> Link:
 def audit_causal_layers(network: keras.Model, config: RunConfig) -> Link:
     """A layer that claims to see no later step has a Jacobian of exactly zero there."""
     name = "causal layers"
-    entry = catalogue.find(config.model.name)
+    entry = catalogue.line_of(config.model)
     if entry.causal is None:
         return Link(name, "", skipped=f"{config.model.name} claims none: it reads its window whole")
     sequence = keras.Model(network.input, network.get_layer(entry.causal).output)
@@ -110,7 +110,7 @@ def unscaled_inputs(predictor: Predictor, market: Market) -> tuple[pd.DataFrame,
     artifact = predictor.artifact
     moments = pd.concat([labelled.decision_rows(candles, artifact.config.labels) for candles in market.values()])
     moments = moments.sort_values(["decision_time", "symbol"], kind="stable", ignore_index=True)
-    entry, config = catalogue.find(artifact.config.model.name), artifact.config
+    entry, config = catalogue.line_of(artifact.config.model), artifact.config
     seen = pipeline_inputs.see(market, moments, entry, config.features, config.samples, names=artifact.features)
     return moments[seen.known].reset_index(drop=True), seen.inputs
 

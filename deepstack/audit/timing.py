@@ -45,7 +45,7 @@ def audit_candles(market: Market) -> Link:
 def audit_coarser(market: Market, config: RunConfig) -> Link:
     """No coarser candle holds a bar that closed after it."""
     name = "coarser candles"
-    entry = catalogue.find(config.model.name)
+    entry = catalogue.line_of(config.model)
     interval = next(iter(market.values())).interval
     frames = pipeline_inputs.coarser(config.samples.timeframes, entry.sees, interval)
     if not frames:
@@ -77,7 +77,7 @@ def audit_windows(market: Market, moments: pd.DataFrame, config: RunConfig) -> L
         config: of the model.
     """
     name = "windows"
-    entry = catalogue.find(config.model.name)
+    entry = catalogue.line_of(config.model)
     tainted = numbered(market)
     code_of = {symbol: number for number, symbol in enumerate(tainted)}
     with _markers(tainted):

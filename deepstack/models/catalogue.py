@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from deepstack.config.model import ModelConfig
 from deepstack.errors import ConfigError
 from deepstack.models.cnn import attention_cnn1d, cnn1d, cnn2d, residual_cnn1d, tcn
 from deepstack.models.ensemble import ensemble
@@ -212,7 +213,13 @@ _FAMILIES: dict[str, Model] = {
         explains=episodic_memory.EXPLAINS,
     ),
     # Ensembles
-    "ensemble": Model("several models as one network", ensemble.build, ensemble.EnsembleConfig, "window"),
+    "ensemble": Model(
+        "several models as one network",
+        ensemble.build,
+        ensemble.EnsembleConfig,
+        "window",
+        with_options=ensemble.with_options,
+    ),
 }
 
 MODELS: dict[str, Model] = {
@@ -261,6 +268,16 @@ def find(name: str) -> Model:
         remedy = f"{listed}; or, for a model of your own, deepstack.register, or `deepstack --plugin FILE …`, before"
         raise ConfigError("model.name", expected="a model of the catalogue", received=repr(name), remedy=remedy)
     return MODELS[name]
+
+
+def line_of(model: ModelConfig) -> Model:
+    """The catalogue line of a config's model, as its options make it.
+
+    Raises:
+        ConfigError: no such model, or an option its builder refuses.
+    """
+    line = find(model.name)
+    return line.with_options(line, read_options(line.config, model.options)) if line.with_options else line
 
 
 def build(

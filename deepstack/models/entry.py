@@ -49,6 +49,8 @@ class Model:
         draws: options → how it draws a window before anything else; such a model takes stored images too.
         cost: of a model of any depth; the others are measured as they are.
         scales_windows: whether it scales every window by itself, so that its inputs reach it as they are.
+        with_options: (this line, options) → the line as options make it: what an ensemble looks at is what its members
+            look at.
         xla: whether XLA makes its training step faster on a CPU (benchmarks/models.py).
     """
 
@@ -65,4 +67,5 @@ class Model:
     draws: Callable[[Any], Drawing] | None = None
     cost: Cost | None = None
     scales_windows: bool = False
+    with_options: Callable[["Model", Any], "Model"] | None = None
     xla: bool = False

@@ -1,6 +1,6 @@
 """What models look at, and under which names and shapes it reaches them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from deepstack.candles.interval import interval_text, parse_interval
@@ -27,6 +27,17 @@ def finest_first(timeframes: Sequence[str]) -> tuple[str, ...]:
         DataError: one that is no interval.
     """
     return tuple(sorted(timeframes, key=lambda text: parse_interval(text, "samples.timeframes")))
+
+
+def inputs_of(names: Iterable[str], sees: Sees, *, when: bool) -> tuple[str, ...]:
+    """Which of an ensemble's inputs a member looks at; a member of one bar looks at the newest of the window.
+
+    Args:
+        names: of the ensemble's inputs.
+        sees: what the member looks at.
+        when: whether it asks for the time of the decision.
+    """
+    return tuple(name for name in names if (when if name == WHEN else name == BASE or sees == "timeframes"))
 
 
 def input_shapes(

@@ -39,7 +39,7 @@ def evaluate(artifact: Path | str, market: Market | Candles) -> dict[str, Any]:
     predictor = load(artifact)
     opened = predictor.artifact
     check_interval(opened, market)
-    entry = catalogue.find(opened.config.model.name)
+    entry = catalogue.line_of(opened.config.model)
     found = find(market, opened.config, entry, names=opened.features)
     data, samples = opened.manifest.data, found.labels.samples
     seen = samples["decision_time"] < pd.Timestamp(data["test_cut"])

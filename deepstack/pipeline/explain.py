@@ -57,7 +57,7 @@ def explain(predictor: Predictor, candles: Market | Candles, *, last: int = 50) 
         DataError: as `Predictor.predict`.
     """
     config = predictor.artifact.config
-    layers = catalogue.find(config.model.name).explains
+    layers = catalogue.line_of(config.model).explains
     if not layers:
         able = ", ".join(name for name, entry in catalogue.MODELS.items() if entry.explains)
         raise ConfigError(

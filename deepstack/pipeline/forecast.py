@@ -116,7 +116,7 @@ def _last_window(predictor: Predictor, market: Market, symbol: str) -> np.ndarra
         raise DataError(
             "candles", expected=f"bars of {symbol}", received=", ".join(market), remedy="one of those symbols"
         )
-    config, entry = artifact.config, catalogue.find(artifact.config.model.name)
+    config, entry = artifact.config, catalogue.line_of(artifact.config.model)
     last = pd.DataFrame({"symbol": [symbol], "decision_time": market[symbol].frame.index[-1:]})
     seen = see(market, last, entry, config.features, config.samples, names=artifact.features)
     if not seen.known.any():

@@ -125,7 +125,7 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
             is that of the weights alone.
     """
     check(config)
-    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    entry, head = catalogue.line_of(config.model), head_of(config.labels, config.model)
     options: Any = read_options(entry.config, config.model.options)
     market = load_source(config).market
     coarser(config.samples.timeframes, entry.sees, next(iter(market.values())).interval)

@@ -41,7 +41,7 @@ def load(artifact: Path | str, tables: Tables = make_table) -> "Predictor":
         ConfigError: its model is not in the catalogue; one of your own must be registered first.
     """
     opened = open_artifact(Path(artifact))
-    catalogue.find(opened.config.model.name)
+    catalogue.line_of(opened.config.model)
     return Predictor(opened, tables)
 
 
@@ -175,7 +175,7 @@ class Predictor:
     def see(self, market: Market, moments: pd.DataFrame, since: pd.Timestamp | None = None) -> Seen:
         """What `look_at` scales."""
         config, names = self.artifact.config, self.artifact.features
-        entry = catalogue.find(config.model.name)
+        entry = catalogue.line_of(config.model)
         return see(
             market, moments, entry, config.features, config.samples, names=names, since=since, tables=self.tables
         )

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from deepstack.config.run import RunConfig
@@ -51,14 +50,6 @@ def pretrain(
         progress=lambda stage, *rest: progress(FOLDER if stage == "train" else stage, *rest),
     )
     return {layer.name: layer.get_weights() for layer in fitted.model.layers}
-
-
-def with_weights(model: keras.Model, weights: LayerWeights) -> keras.Model:
-    """The model, its layers of those names starting from these weights."""
-    for layer in model.layers:
-        if weights.get(layer.name):
-            layer.set_weights(weights[layer.name])
-    return model
 
 
 def _unlabelled(parts: Slices, index: np.ndarray) -> Samples:

@@ -54,7 +54,7 @@ def run(
     """
     watch = Stopwatch()
     check(config)
-    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    entry, head = catalogue.line_of(config.model), head_of(config.labels, config.model)
     strategy = make_strategy(config.training.strategy)  # before any other TensorFlow operation
     Ledger(out / LEDGER).trials()  # one that cannot be read is told before any work
     name = f"{config.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

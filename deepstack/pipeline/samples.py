@@ -175,7 +175,7 @@ def slices(found: Found, interval: pd.Timedelta, config: RunConfig, split: Split
         cuts = calendar_cuts(seen.bar_times, config.split)
         split = split_by_time(labels.samples, cuts, interval, config.split.embargo_bars)
     require_every_class(split, labels.codes, labels.classes)
-    scales_windows = catalogue.find(config.model.name).scales_windows
+    scales_windows = catalogue.line_of(config.model).scales_windows
     names = config.features.names or _select(seen, labels.codes, split.train, config)
     columns = [seen.names.index(name) for name in names]
     first = split.validation[:EXAMPLES]

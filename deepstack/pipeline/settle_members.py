@@ -1,6 +1,5 @@
 """How the members in an ensemble's network answer as one: settled on validation, and given to the network."""
 
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -10,13 +9,11 @@ from deepstack.artifact.model import class_probabilities
 from deepstack.config.run import RunConfig
 from deepstack.ensembles.combine import Settled, out_of_fold, settle
 from deepstack.ensembles.members import diversity
-from deepstack.models import catalogue
 from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig
 from deepstack.models.heads import Head, head_of
-from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
+from deepstack.pipeline.member import seen_by
 from deepstack.pipeline.samples import Slices, part
-from deepstack.samples.windows import Windows
 
 NOWHERE = -1e4
 """Logit of a share of exactly 0."""
@@ -85,14 +82,6 @@ def trained_as_one(network: keras.Model, config: RunConfig, parts: Slices) -> di
             "company": company,
         }
     }
-
-
-def seen_by(model: str, parts: Slices) -> Slices:
-    """The samples as a member sees them: windows, or the newest bar of each."""
-    windows = parts.inputs[BASE]
-    if catalogue.find(model).sees == "window" or not isinstance(windows, Windows):
-        return parts
-    return replace(parts, inputs={BASE: windows.values[windows.last]})
 
 
 def _given(network: keras.Model, config: RunConfig, parts: Slices) -> np.ndarray:

@@ -11,6 +11,7 @@ from deepstack.models.ensemble.ensemble import EnsembleConfig, require_members
 from deepstack.models.heads import head_of
 from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
+from deepstack.pipeline.member import of_member
 from deepstack.pipeline.samples import Slices
 from deepstack.pipeline.settle_members import trained_as_one
 from deepstack.pipeline.train_members import apart, require_cycles, train_members
@@ -27,14 +28,19 @@ def check(config: RunConfig) -> None:
     Raises:
         ConfigError: unknown model or option, a head that does not fit the labels, a transform that does not fit.
     """
-    entry = catalogue.find(config.model.name)
+    entry = catalogue.line_of(config.model)
     head = head_of(config.labels, config.model)
     options: Any = read_options(entry.config, config.model.options)
+    alone = [config]
     if isinstance(options, EnsembleConfig):
         require_members(options, head)
         require_cycles(options, config.training)
-    if entry.pretrained is not None:
-        entry.pretrained({BASE: (1, 1)}, options)  # a missing file is told before any work
+        alone = [of_member(config, model) for model in options.models]
+    for one in alone:
+        _require_file(one)
+    for one in alone if apart(config) else [config]:
+        line = catalogue.line_of(one.model)
+        make_augment(config.samples.augment, windows=line.sees != "bar", dated=line.when)
     if entry.scales_windows and not config.features.names:
         raise ConfigError(
             "features.names", expected="the channels it sees", received="none", remedy="features.names=[close]"
@@ -53,7 +59,13 @@ def check(config: RunConfig) -> None:
             received=", ".join(config.samples.augment.transforms),
             remedy="leaving samples.images out",
         )
-    make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when)
+
+
+def _require_file(config: RunConfig) -> None:
+    """Read the weights a model starts from, where there is a file of them."""
+    entry = catalogue.find(config.model.name)
+    if entry.pretrained is not None:
+        entry.pretrained({BASE: (1, 1)}, read_options(entry.config, config.model.options))
 
 
 def train(

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from deepstack.artifact.atomic import write_atomic
-from deepstack.config.model import ModelConfig
 from deepstack.config.run import RunConfig
 from deepstack.config.training import TrainingConfig
 from deepstack.ensembles.members import RULE
@@ -19,8 +18,9 @@ from deepstack.errors import ArtifactError, ConfigError
 from deepstack.models.ensemble.ensemble import EnsembleConfig
 from deepstack.models.heads import head_of
 from deepstack.models.options import read_options
+from deepstack.pipeline.member import of_member, seen_by
 from deepstack.pipeline.samples import Slices
-from deepstack.pipeline.settle_members import give, seen_by, settled_on
+from deepstack.pipeline.settle_members import give, settled_on
 from deepstack.pipeline.train_network import Weights, builder, train_network
 from deepstack.progress import Progress, no_progress
 from deepstack.training.fit import FitResult
@@ -109,8 +109,7 @@ def _copies(
         return {name: weights for name, (weights, _) in known.items()}
     folder.mkdir(parents=True, exist_ok=True)
     seen = seen_by(model, parts)
-    own = ModelConfig(name=model, head=config.model.head, options=options.options.get(model, {}))
-    config = config.model_copy(update={"model": own})
+    config = of_member(config, model)
     found: list[Weights] = []
     if options.copies_by == "seeds":
         for k, name in enumerate(names):

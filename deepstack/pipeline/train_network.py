@@ -11,15 +11,12 @@ from deepstack.config.run import RunConfig
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
 from deepstack.models.options import read_options
-from deepstack.pipeline.episodes import refresher
-from deepstack.pipeline.inputs import seconds_since_2000
-from deepstack.pipeline.pretrain import LayerWeights, pretrain, with_weights
+from deepstack.pipeline.beginning import begin_with, beginning, memories
 from deepstack.pipeline.samples import Slices
 from deepstack.pipeline.stored import with_stored_images
 from deepstack.progress import Progress, no_progress
 from deepstack.samples.augment import make_augment
 from deepstack.training.fit import FitResult, fit
-from deepstack.training.losses import cross_entropy
 from deepstack.training.objective import objective_of
 from deepstack.training.warm import Warm
 
@@ -56,7 +53,7 @@ def train_network(
         start: weights to begin with; the builder's by default.
         warm: compiled steps of earlier trainings; the result then shares its model with them.
     """
-    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    entry, head = catalogue.line_of(config.model), head_of(config.labels, config.model)
     options: Any = read_options(entry.config, config.model.options)
     samples, validation = parts.samples(parts.split.train), parts.samples(parts.split.validation)
     build, objective = builder(config, parts), objective_of(head, config.training, parts.priors)
@@ -65,18 +62,11 @@ def train_network(
         samples, validation = with_stored_images(config, parts, entry.draws(options))
         shapes = {name: tuple(values.shape[1:]) for name, values in samples.arrays.items()}
         build = partial(catalogue.build, config.model.name, shapes, head, config.model.options)
-    if entry.generator is not None:
-        foreseeing = pretrain(entry, options, parts, config, folder, resume=resume, progress=progress)
-        build = partial(_started, build, foreseeing)
-    if entry.pretrained is not None:
-        build = partial(_started, build, entry.pretrained(parts.shapes, options))
     if start is not None:
         build = partial(_from_weights, build, start)
+    else:
+        build = partial(beginning, build, begin_with(config, parts, folder, resume=resume, progress=progress))
     known = config.model.name, config.model.options, shapes
-    refresh = None
-    if entry.when:
-        ends = seconds_since_2000(parts.frame(parts.split.train)["end_time"])[:, 0]
-        refresh = refresher(samples, ends, head, cross_entropy(head), config.seed)
     return fit(
         build,
         objective,
@@ -89,15 +79,11 @@ def train_network(
         callbacks=callbacks,
         progress=progress,
         augment=make_augment(config.samples.augment, windows=entry.sees != "bar", dated=entry.when),
-        before_epoch=refresh,
+        before_epoch=memories(config, parts),
         bytes_per_sample=entry.cost.bytes_per_sample(options) if entry.cost else None,
         xla=entry.xla,
         warm=None if warm is None else warm.slot(known, head, config.training, parts.priors),
     )
-
-
-def _started(build: Callable[[], keras.Model], weights: LayerWeights) -> keras.Model:
-    return with_weights(build(), weights)
 
 
 def _from_weights(build: Callable[[], keras.Model], weights: Weights) -> keras.Model:

@@ -83,7 +83,7 @@ def fit_job(job: Job, folds: int, source: Source | None = None, progress: Progre
     if not missing:
         return 0
     source = source or load_source(job.config, progress)
-    entry = catalogue.find(job.config.model.name)
+    entry = catalogue.line_of(job.config.model)
     found = find(source.market, job.config, entry, progress)
     rows = rows_among(found, source.market, job.config)
     splits = folds_of(found.labels.samples, source.market, job)

@@ -63,7 +63,9 @@ def aligned(artifacts: Sequence[Path], market: Market, progress: Progress) -> Al
         _require_unsettled(predictor.artifact)
     interval = next(iter(market.values())).interval
     parts = slices(
-        find(market, first.config, catalogue.find(first.config.model.name), progress), interval, first.config
+        find(market, first.config, catalogue.line_of(first.config.model), progress),
+        interval,
+        first.config,
     )
     for predictor in predictors:
         _require_same_cuts(predictor.artifact, parts.split)
@@ -84,7 +86,12 @@ def aligned(artifacts: Sequence[Path], market: Market, progress: Progress) -> Al
 def _answers(predictor: Predictor, market: Market, parts: Slices) -> np.ndarray:
     """Probabilities at each sample of `parts`, float64 [samples, outputs, classes]; NaN where not asked for."""
     artifact = predictor.artifact
-    found = find(market, artifact.config, catalogue.find(artifact.config.model.name), names=artifact.features)
+    found = find(
+        market,
+        artifact.config,
+        catalogue.line_of(artifact.config.model),
+        names=artifact.features,
+    )
     asked = np.concatenate([parts.split.validation, parts.split.test])
     theirs = _keys(found.labels.samples).get_indexer(_keys(parts.labels.samples.iloc[asked]))
     seen = theirs >= 0
@@ -103,7 +110,7 @@ def _names(predictors: Sequence[Predictor]) -> tuple[str, ...]:
     configs = [predictor.artifact.config for predictor in predictors]
     short = [
         config.model.name
-        if catalogue.find(config.model.name).sees == "bar"
+        if catalogue.line_of(config.model).sees == "bar"
         else f"{config.model.name}_{config.samples.window_bars}bars"
         for config in configs
     ]

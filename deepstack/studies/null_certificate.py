@@ -113,7 +113,7 @@ def score_of(
     source = source or load_source(config)
     seed = config.seed + 1000 * number
     market = mirrored(source.market, seed) if world == "mirrored" else source.market
-    found = find(market, config, catalogue.find(config.model.name))
+    found = find(market, config, catalogue.line_of(config.model))
     if world == "shifted":
         found = replace(found, labels=shifted(found.labels, seed))
     config = config.model_copy(update={"seed": seed % 2**31})

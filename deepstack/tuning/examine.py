@@ -205,7 +205,7 @@ def folds_of(config: RunConfig, source: Source) -> list[Slices]:
     Raises:
         DataError: a slice of a fold lacks a class.
     """
-    found = find(source.market, config, catalogue.find(config.model.name))
+    found = find(source.market, config, catalogue.line_of(config.model))
     times = closes(source.market)
     # A trial that sees longer windows has later samples and so a later cut; the earliest holds for all.
     cut = min(calendar_cuts(bars, config.split).test for bars in (times, found.seen.bar_times))

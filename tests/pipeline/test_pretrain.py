@@ -7,7 +7,7 @@ from deepstack.artifact.model import raw_outputs, up_to
 from deepstack.models import catalogue
 from deepstack.models.heads import make_head
 from deepstack.models.options import read_options
-from deepstack.pipeline.pretrain import with_weights
+from deepstack.pipeline.beginning import with_weights
 
 SHAPES = {"features": (6, 3)}
 HEAD = make_head("horizons", ("5min", "15min"), 3)

@@ -232,8 +232,11 @@ def test_cycles_are_not_cut_short_by_a_clock(config: RunConfig) -> None:
     [
         ({"classical_models": ["random_forest"]}, "expected none in one network, received random_forest"),
         ({"cnn_models": [], "other_models": []}, "expected two or more, copies counted, received 1"),
-        ({"cnn_models": ["attentive_lstm"]}, "received attentive_lstm: one that sees several timeframes"),
-        ({"cnn_models": ["episodic_memory"]}, "received episodic_memory: one that sees several timeframes, the time"),
+        ({"cnn_models": ["ensemble"]}, "received ensemble: an ensemble, whose members can stand here"),
+        (
+            {"cnn_models": ["gaf_resnet18"], "options": {"gaf_resnet18": {"joint": [2]}}},
+            r"received gaf_resnet18: channels with one scale \(joint\)",
+        ),
         ({"copies_by": "snapshots", "copies": 3}, "expected 3 or more, one a copy, received 1"),
         ({"options": {"lstm": {}}}, "options: expected members, received lstm"),
         ({"rnn_models": ["gru", "gru"]}, "expected each once, received tcn, gru, gru"),

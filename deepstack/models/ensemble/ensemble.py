@@ -1,7 +1,7 @@
 """Several models of the catalogue as one network: each answers, one layer combines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import keras
@@ -9,9 +9,10 @@ import keras
 from deepstack.errors import ConfigError
 from deepstack.layers.combine_members import CombineMembers
 from deepstack.layers.newest_step import NewestStep
+from deepstack.models.entry import Model
 from deepstack.models.heads import Head
-from deepstack.models.inputs import BASE
-from deepstack.models.options import positive
+from deepstack.models.inputs import BASE, WHEN, inputs_of
+from deepstack.models.options import positive, read_options
 
 COMBINE = "combine"
 DEFAULT = ("cnn1d", "gru", "transformer_encoder")
@@ -38,7 +39,9 @@ class EnsembleConfig:
         cnn_models: members by name. With all lists empty, `cnn1d`, `gru` and `transformer_encoder`.
         rnn_models: more of them; which list a member stands in does not matter.
         transformer_models: more of them.
-        other_models: more of them; a model of one bar sees the newest of the window.
+        other_models: more of them. A model of one bar sees the newest of the window. One of several timeframes makes
+            the ensemble one of several. One that draws Gramian images draws scaled features: an image has the scale of
+            its own window, so that only what the scaler has clipped looks different.
         classical_models: none: trees are no Keras model and stand in no SavedModel; `deepstack ensemble` and
             `deepstack leaderboard` combine them with networks.
         ensemble_method: how answers are combined: settled on validation after each member's own training, or, for
@@ -95,34 +98,47 @@ class EnsembleConfig:
 
 
 def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: EnsembleConfig) -> keras.Model:
-    """Build the network: `{"features": (bars, features)}` to the head's outputs.
+    """Build the network: `{"features": (bars, features)}`, and what else its members look at, to the head's outputs.
 
     Raises:
-        ConfigError: a member that is unknown, or that sees more than windows of one timeframe.
+        ConfigError: a member that is unknown, or that cannot be part of a network.
     """
     # The catalogue lists this file too, so it is asked for once both are there.
     from deepstack.models import catalogue
 
-    features = keras.Input(inputs[BASE], name=BASE)
-    newest = NewestStep(name="newest")(features)
+    given = {name: keras.Input(shape, dtype=_dtype(name), name=name) for name, shape in inputs.items()}
+    newest = NewestStep(name="newest")(given[BASE])
     answers = []
     require_members(config, head)
     for name, model in config.members:
         entry = catalogue.find(model)
-        seen = newest if entry.sees == "bar" else features
-        shapes = {BASE: tuple(seen.shape[1:])}
+        seen = {key: given[key] for key in inputs_of(given, entry.sees, when=entry.when)}
+        if entry.sees == "bar":
+            seen[BASE] = newest
+        shapes = {key: tuple(tensor.shape[1:]) for key, tensor in seen.items()}
         part = catalogue.build(model, shapes, head, config.options.get(model, {}))
         member = keras.Model(part.input, part.output, name=name)
-        answers.append(
-            keras.layers.Reshape((len(head.names), head.logits), name=f"answer_{name}")(member({BASE: seen}))
-        )
+        answers.append(keras.layers.Reshape((len(head.names), head.logits), name=f"answer_{name}")(member(seen)))
     kind, units = KINDS[config.ensemble_method]
     combine = CombineMembers(kind, units, learn=config.ensemble_method == "end_to_end", name=COMBINE)
-    return keras.Model({BASE: features}, head.shaped(combine(answers)), name="ensemble")
+    return keras.Model(given, head.shaped(combine(answers)), name="ensemble")
+
+
+def with_options(line: Model, config: EnsembleConfig) -> Model:
+    """The ensemble's catalogue line: it looks at all that its members look at."""
+    from deepstack.models import catalogue
+
+    members = [catalogue.find(model) for model in config.models]
+    several = any(member.sees == "timeframes" for member in members)
+    return replace(line, sees="timeframes" if several else "window", when=any(member.when for member in members))
+
+
+def _dtype(name: str) -> str | None:
+    return "int32" if name == WHEN else None
 
 
 def require_members(config: EnsembleConfig, head: Head) -> None:
-    """Refuse members that cannot be parts of one network on one window.
+    """Refuse members that cannot be parts of one network.
 
     Raises:
         ConfigError: names the member and says why.
@@ -130,21 +146,19 @@ def require_members(config: EnsembleConfig, head: Head) -> None:
     from deepstack.models import catalogue
 
     for model in config.models:
-        _require_member(model, catalogue.find(model), head)
-
-
-def _require_member(model: str, entry: Any, head: Head) -> None:
-    why = ""
-    if entry.sees == "timeframes" or entry.when or entry.scales_windows:
-        why = "one that sees several timeframes, the time of the decision or raw candles"
-    elif entry.generator or entry.pretrained or model == "ensemble":
-        why = "one that is trained in another way first"
-    elif head.aleatoric:
-        why = "model.uncertainty aleatoric, which has no place in a mixture"
-    if why:
-        raise ConfigError(
-            "model.options",
-            expected="members that see bars or windows of one timeframe",
-            received=f"{model}: {why}",
-            remedy="another member; `deepstack ensemble` combines finished artifacts of any kind",
-        )
+        entry = catalogue.find(model)
+        options: Any = read_options(entry.config, config.options.get(model, {}))
+        why = ""
+        if model == "ensemble":
+            why = "an ensemble, whose members can stand here themselves"
+        elif head.aleatoric:
+            why = "model.uncertainty aleatoric, which has no place in a mixture"
+        elif entry.draws is not None and entry.draws(options).joint:
+            why = "channels with one scale (joint), and scaled features have one each"
+        if why:
+            raise ConfigError(
+                "model.options",
+                expected="members that can be parts of one network",
+                received=f"{model}: {why}",
+                remedy="leaving that out; `deepstack ensemble` combines finished artifacts of any kind",
+            )

@@ -15,7 +15,7 @@ from deepstack.models.image._gaf_options import GafResnet18Config
 from deepstack.models.image._resnet_weights import first_kernel, read_resnet18, torch_names
 from deepstack.models.image.gaf_resnet18 import pretrained
 from deepstack.models.inputs import BASE
-from deepstack.pipeline.pretrain import with_weights
+from deepstack.pipeline.beginning import with_weights
 
 WINDOW = {BASE: (20, 1)}
 

@@ -1,0 +1,95 @@
+"""An ensemble's network has members of several timeframes, with images, a memory, and a first training of their own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepstack.audit.chain import audit_chain
+from deepstack.config.read import read_config
+from deepstack.config.run import RunConfig
+from deepstack.errors import ConfigError
+from deepstack.pipeline.market import load_source
+from deepstack.pipeline.predict import load
+from deepstack.pipeline.run import run
+from deepstack.pipeline.train import check
+
+CONFIG = """\
+name: all_kinds
+seed: 5
+data:
+  synthetic: {symbols: 2, bars: 2500, interval: 1h, edge: 1.0}
+features: {groups: [price], max_features: 6}
+labels:
+  kind: horizons
+  horizons: {lengths: [2h, 8h], volatility_bars: 48, every_bars: 4}
+samples: {window_bars: 6, timeframes: [4h]}
+model:
+  name: ensemble
+  head: horizons
+  options:
+    cnn_models: [gaf_resnet18]
+    rnn_models: [attentive_lstm]
+    transformer_models: [cross_timeframe, transformer_decoder]
+    other_models: [episodic_memory, sequential]
+    options:
+      gaf_resnet18: {size: 8, filters: [64], blocks: [1], units: 4}
+      attentive_lstm: {units: 4}
+      cross_timeframe: {size: small, depth: 1}
+      transformer_decoder: {size: small, depth: 1}
+      episodic_memory: {units: 4, key_units: 4, episodes: 64, top: 4}
+      sequential: {layers: 5, width: 8}
+training: {strategy: none, jit_compile: false, learning_rate: 0.01, epochs: 1, pretrain_epochs: 1, batch_size: 64}
+evaluation: {bootstrap_resamples: 100, permutation_rows: 100, baselines: [take_all]}
+"""
+MEMBERS = ("gaf_resnet18", "attentive_lstm", "cross_timeframe", "transformer_decoder", "episodic_memory", "sequential")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    (tmp_path / "all_kinds.yaml").write_text(CONFIG)
+    return read_config(tmp_path / "all_kinds.yaml")
+
+
+def with_options(config: RunConfig, **more: object) -> RunConfig:
+    options = config.model.options | more
+    return config.model_copy(update={"model": config.model.model_copy(update={"options": options})})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["stacking", "end_to_end"])
+def test_all_kinds_of_members_are_one_artifact(method: str, config: RunConfig, tmp_path: Path) -> None:
+    config = with_options(config, ensemble_method=method)
+    folder = run(config, out=tmp_path)
+    report = json.loads((folder / "report.json").read_text())
+    assert report["ensemble"]["members"] == [f"{name}_0" for name in MEMBERS]
+    predictor = load(folder)
+    bank = predictor.network.get_layer("episodic_memory_0").get_layer("recall")
+    assert (bank.end_s.numpy() < bank.end_s.numpy().max()).any() and np.abs(bank.keys.numpy()).sum() > 0.0
+
+    source = load_source(config)
+    moments = predictor.decisions(source.market)[-300:].reset_index(drop=True)
+    seen = predictor.see(source.market, moments)
+    unscaled = {name: np.array(values[np.arange(8)]) for name, values in seen.inputs.items()}
+    assert set(unscaled) == {"features", "features_4h", "decision_s"}
+    served = tf.saved_model.load(str(folder / "serving" / "all_kinds" / "1")).signatures["serving_default"]
+    said = served(**{name: tf.constant(values) for name, values in unscaled.items()})["probability"].numpy()
+    offset = predictor.head.prior_offset(predictor.artifact.priors)
+    raw = predictor.raw(predictor.scale(unscaled)).astype(np.float64)
+    np.testing.assert_allclose(said, predictor.head.probabilities(raw, offset), atol=1e-5)
+    if method == "stacking":
+        audited = audit_chain(folder, source.market, rows=40)
+        assert {link.name: link.offence for link in audited.links if link.offence is not None} == {}
+
+
+def test_what_a_member_cannot_be_given_is_told_before_any_work(config: RunConfig) -> None:
+    check(config)
+    missing = config.model.options["options"] | {"gaf_resnet18": {"weights": "missing.safetensors"}}
+    with pytest.raises(ConfigError, match=r"missing\.safetensors"):
+        check(with_options(config, options=missing))
+    mixed = config.samples.augment.model_copy(update={"transforms": ("mixup",)})
+    mixing = config.model_copy(update={"samples": config.samples.model_copy(update={"augment": mixed})})
+    with pytest.raises(ConfigError, match="single samples for a model that recalls"):
+        check(mixing)
