@@ -108,15 +108,21 @@ def test_combinations_are_those_of_skfolio(purge: int, embargo: int) -> None:
         assert np.isin(left_out, np.concatenate([near, before])).all()
 
 
-def test_steps_are_those_of_skfolio() -> None:
-    samples = samples_of(np.arange(100), np.full(100, 4))
-    config = FoldsConfig(scheme="rolling", count=3, first_share=0.4, validation_share=0.5)
+@pytest.mark.parametrize("scheme", ["rolling", "expanding"])
+def test_steps_are_those_of_skfolio(scheme: str) -> None:
+    """Where both mean the same: what we purge before validation and before the test lies inside their training."""
+    held = 4
+    samples = samples_of(np.arange(100), np.full(100, held))
+    config = FoldsConfig(scheme=scheme, count=3, first_share=0.4, validation_share=0.5)
     ours = make_folds(samples, bar_times(100), HOUR, config, 0)
-    theirs = list(WalkForward(test_size=20, train_size=40 - 4, purged_size=4).split(np.zeros((100, 1))))
-    assert len(ours) == len(theirs) == 3
-    for fold, (train, test) in zip(ours, theirs, strict=True):
+    expanding = scheme == "expanding"
+    theirs = WalkForward(test_size=20, train_size=40 - held, purged_size=held, expand_train=expanding)
+    for fold, (train, test) in zip(ours, theirs.split(np.zeros((100, 1))), strict=True):
         np.testing.assert_array_equal(fold.test, test)
         np.testing.assert_array_equal(fold.validation, train[train >= fold.validation[0]])
+        first = fold.validation[0]
+        np.testing.assert_array_equal(fold.train, train[train < first - held])
+        assert fold.train[0] == (0 if expanding else test[0] - 40)
 
 
 def test_paths_use_every_answer_once_and_cover_every_group() -> None:
