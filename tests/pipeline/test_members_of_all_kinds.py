@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,10 +13,14 @@ from deepstack.audit.chain import audit_chain
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
+from deepstack.layers.episodic_recall import NEVER_S
+from deepstack.models import catalogue
+from deepstack.pipeline import beginning
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
-from deepstack.pipeline.train import check
+from deepstack.pipeline.samples import find, slices
+from deepstack.pipeline.train import check, train
 
 CONFIG = """\
 name: all_kinds
@@ -59,15 +65,12 @@ def with_options(config: RunConfig, **more: object) -> RunConfig:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["stacking", "end_to_end"])
-def test_all_kinds_of_members_are_one_artifact(method: str, config: RunConfig, tmp_path: Path) -> None:
-    config = with_options(config, ensemble_method=method)
-    folder = run(config, out=tmp_path)
+def test_members_of_all_kinds_are_one_artifact(config: RunConfig, tmp_path: Path) -> None:
+    folder = run(with_options(config, ensemble_method="stacking"), out=tmp_path)
     report = json.loads((folder / "report.json").read_text())
     assert report["ensemble"]["members"] == [f"{name}_0" for name in MEMBERS]
     predictor = load(folder)
-    bank = predictor.network.get_layer("episodic_memory_0").get_layer("recall")
-    assert (bank.end_s.numpy() < bank.end_s.numpy().max()).any() and np.abs(bank.keys.numpy()).sum() > 0.0
+    assert remembers(predictor.network)
 
     source = load_source(config)
     moments = predictor.decisions(source.market)[-300:].reset_index(drop=True)
@@ -79,9 +82,35 @@ def test_all_kinds_of_members_are_one_artifact(method: str, config: RunConfig, t
     offset = predictor.head.prior_offset(predictor.artifact.priors)
     raw = predictor.raw(predictor.scale(unscaled)).astype(np.float64)
     np.testing.assert_allclose(said, predictor.head.probabilities(raw, offset), atol=1e-5)
-    if method == "stacking":
-        audited = audit_chain(folder, source.market, rows=40)
-        assert {link.name: link.offence for link in audited.links if link.offence is not None} == {}
+    audited = audit_chain(folder, source.market, rows=40)
+    assert {link.name: link.offence for link in audited.links if link.offence is not None} == {}
+
+
+def test_all_at_once_they_begin_with_what_each_needs(config: RunConfig, tmp_path: Path) -> None:
+    config = with_options(
+        config,
+        ensemble_method="end_to_end",
+        cnn_models=[],
+        rnn_models=[],
+        transformer_models=["transformer_decoder"],
+        other_models=["episodic_memory"],
+        options={name: config.model.options["options"][name] for name in ("transformer_decoder", "episodic_memory")},
+    )
+    config = config.model_copy(update={"samples": config.samples.model_copy(update={"timeframes": ()})})
+    source = load_source(config)
+    parts = slices(find(source.market, config, catalogue.line_of(config.model)), source.interval, config)
+    with mock.patch.object(beginning, "with_weights", wraps=beginning.with_weights) as begun:
+        fitted = train(config, parts, tmp_path)
+    given = {call.args[0].name: call.args[1] for call in begun.call_args_list}
+    assert given["transformer_decoder_0"] and not given["episodic_memory_0"]
+    assert (tmp_path / "transformer_decoder_0" / "pretraining").is_dir()
+    assert remembers(fitted.model)
+    assert np.ptp(fitted.model.get_layer("combine").share_logits.numpy()) > 0.0
+
+
+def remembers(network: keras.Model) -> bool:
+    bank = network.get_layer("episodic_memory_0").get_layer("recall")
+    return bool((bank.end_s.numpy() < NEVER_S).all() and np.abs(bank.keys.numpy()).sum() > 0.0)
 
 
 def test_what_a_member_cannot_be_given_is_told_before_any_work(config: RunConfig) -> None:
