@@ -83,8 +83,8 @@ def deploy(artifacts: Sequence[Artifact], out: Path, models: Path | None = None)
         models: a folder of models these artifacts were published to.
 
     Raises:
-        ArtifactError: `out` holds other files or edited ones, more than two artifacts share a name, `models` lacks one
-            of them, or the disk is full or read-only; a folder that was new is not left behind then.
+        ArtifactError: `out` holds other files or edited ones, an artifact is named twice, more than two share a name,
+            `models` lacks one of them, or the disk is full or read-only; a folder that was new is not left behind then.
     """
     labelled = _labelled(artifacts)
     if models is not None:
@@ -116,6 +116,10 @@ def _labelled(artifacts: Sequence[Artifact]) -> dict[str, dict[str, Artifact]]:
     for artifact in artifacts:
         name = artifact.config.name
         own = found.setdefault(name, {})
+        if any(other.folder.resolve() == artifact.folder.resolve() for other in own.values()):
+            raise ArtifactError(
+                str(artifact.folder), expected="each artifact once", received="twice", remedy="naming another as canary"
+            )
         if len(own) == len(LABELS):
             raise ArtifactError(
                 str(artifact.folder),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,10 +108,15 @@ def test_models_published_elsewhere_are_used(artifact: Artifact, other: Artifact
     assert "for path in tiny/metadata;" in service["healthcheck"]["test"][-1]  # no label stable to wait for
 
 
-def test_a_third_of_one_name_is_refused(artifact: Artifact, other: Artifact, tmp_path: Path) -> None:
+def test_a_third_of_a_name_and_one_named_twice_are_refused(
+    artifact: Artifact, other: Artifact, tmp_path: Path
+) -> None:
+    third = replace(other, folder=other.folder.with_name("third"))
     with pytest.raises(ArtifactError, match="at most 2"):
-        deploy([artifact, other, open_artifact(other.folder)], tmp_path / "out")
+        deploy([artifact, other, third], tmp_path / "out")
     assert not list(tmp_path.iterdir())
+    with pytest.raises(ArtifactError, match="each artifact once, received twice"):
+        deploy([artifact, open_artifact(artifact.folder)], tmp_path / "out")
 
 
 def test_the_command_says_what_is_where(artifact: Artifact, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,15 @@
 """When a moment is answered, and for whom: a desk that answers everything, and no network."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from deepstack.candles.market import Market
+from deepstack.errors import DataError
 from deepstack.streaming.bar import Bar
 from deepstack.streaming.desk import Answered
 from deepstack.streaming.engine import LATE_BARS, Engine
@@ -135,3 +138,33 @@ def test_state_carries_everything_over(tmp_path: Any) -> None:
     other: Any = SimpleNamespace(step_ms=2 * STEP, span_ms=STEP, columns=COLUMNS, needs=frozenset())
     with pytest.raises(Exception, match="expected version, bar interval"):
         load_state(Engine(other, Tally()), tmp_path / "state.npz", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("times_0", np.arange(100, 0, -1) * STEP),
+        ("values_0", np.zeros((100, 4))),
+        ("values_0", np.zeros((99, 5))),
+        ("times_0", np.zeros(100, "datetime64[ms]")),
+        ("about", np.frombuffer(b'{"schema_version": 1}', np.uint8)),
+        ("about", np.frombuffer(b"[]", np.uint8)),
+        ("about", np.array([object()], dtype=object)),
+    ],
+)
+def test_a_state_that_is_damaged_is_refused_in_one_line(key: str, value: np.ndarray, tmp_path: Path) -> None:
+    one = engine()
+    for number in range(100):
+        one.take(bar("A", number), 0.0)
+    path = tmp_path / "state.npz"
+    save_state(one, path)
+    with np.load(path) as stored:
+        kept = dict(stored)
+    np.savez(path, **(kept | {key: value}))
+    with pytest.raises(DataError, match="expected a file that `deepstack stream --state` wrote") as refused:
+        load_state(engine(), path, 0.0)
+    assert "\n" not in str(refused.value)
+    for cut in (0, 10, 300, len(path.read_bytes()) - 10):
+        path.write_bytes(path.read_bytes()[:cut])
+        with pytest.raises(DataError, match=r"state\.npz"):
+            load_state(engine(), path, 0.0)
