@@ -22,7 +22,7 @@ from deepstack.audit.findings import Audit, Link
 from deepstack.audit.fitted import audit_artifact, audit_fitted, audit_out_of_fold, audit_scalers, audit_threshold
 from deepstack.audit.futures import window
 from deepstack.audit.labels import audit_decisions, audit_equity, audit_labels, audit_split
-from deepstack.audit.network import Served, audit_causal_layers, audit_rows, stir, unscaled_inputs
+from deepstack.audit.network import Served, audit_causal_layers, audit_rows, steady, stir, unscaled_inputs
 from deepstack.audit.timing import audit_candles, audit_coarser, audit_windows
 from deepstack.calibration import Calibration
 from deepstack.candles.fingerprint import fingerprint
@@ -43,6 +43,8 @@ from deepstack.pipeline.train_network import builder
 from deepstack.progress import Progress, no_progress
 
 ROWS = 2000
+MANY = 512
+"""Samples from which the spread of a new network's answers is known."""
 TAIL_BARS = 3000
 """Bars of each symbol whose decisions the network is asked for row by row."""
 
@@ -173,6 +175,7 @@ def _of_config(config: RunConfig, market: Market, place: Path, progress: Progres
     head = head_of(config.labels, config.model)
     model = builder(config, parts)()
     stir(model)
+    steady(model, part(parts.inputs, parts.split.validation[:MANY]))
     model.save(place / "model.keras")
     thresholds = tuple(0.5 if head.kind == "binary" else 0.1 for _ in head.names)
     calibrations = _calibrations(config, parts, model)

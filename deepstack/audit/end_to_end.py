@@ -66,7 +66,8 @@ def audit_end_to_end(served: Served, market: Market, stretch: Stretch, progress:
             for future, change in FUTURES.items():
                 changed = change(reaching(around, first, moment, AHEAD_BARS), moment, 2)
                 asked = block[block <= moment] if future == "truncation" else block
-                offence = _moved(before, _say(served, changed, asked, call), moment, future, interval)
+                after = _say(served, changed, asked, call, 0 if before is None else len(before.rows))
+                offence = _moved(before, after, moment, future, interval)
                 if offence:
                     return Link(NAME, _covers(rows, edges, stretch), offence)
             done += 1
@@ -106,9 +107,18 @@ def _past_bars(config: RunConfig, predictor: Predictor, interval: pd.Timedelta) 
 
 
 def _say(
-    served: Served, market: Market, moments: pd.DatetimeIndex, call: Callable[..., Mapping[str, Any]]
+    served: Served,
+    market: Market,
+    moments: pd.DatetimeIndex,
+    call: Callable[..., Mapping[str, Any]],
+    count: int = 0,
 ) -> Said | None:
-    """What is said at these closes of every symbol that trades then; None where nothing can be."""
+    """What is said at these closes of every symbol that trades then; None where nothing can be.
+
+    Args:
+        count: of rows to ask the model for at least: for fewer rows a product may be summed up in another order, and a
+            deep network makes much of little.
+    """
     asked = [
         pd.DataFrame({"symbol": symbol, "decision_time": moments[moments.isin(candles.frame.index)]})
         for symbol, candles in market.items()
@@ -122,20 +132,21 @@ def _say(
     if not seen.known.any():
         return None
     frame = frame[seen.known].reset_index(drop=True)
-    inputs = {key: values[np.arange(len(frame))] for key, values in seen.inputs.items()}
+    asked_for = np.minimum(np.arange(max(count, len(frame))), len(frame) - 1)
+    inputs = {key: values[asked_for] for key, values in seen.inputs.items()}
     scaled = predictor.scale(copied(inputs))
-    raw = predictor.raw(scaled)
+    exported = call(**{key: tf.constant(values) for key, values in inputs.items()})
+    raw = np.asarray(predictor.raw(scaled))[: len(frame)]
     probability = predictor.decoded(raw)
     table = predictor.answered(frame, raw)
     answers = table.select_dtypes(exclude="float").drop(columns=["symbol", "decision_time"]).to_numpy()
-    exported = call(**{key: tf.constant(values) for key, values in inputs.items()})
     values = {
-        **{f"input {key}": each for key, each in inputs.items()},
-        **{f"scaled {key}": np.asarray(each) for key, each in scaled.items()},
-        "model output": np.asarray(raw),
+        **{f"input {key}": each[: len(frame)] for key, each in inputs.items()},
+        **{f"scaled {key}": np.asarray(each)[: len(frame)] for key, each in scaled.items()},
+        "model output": raw,
         "probability": probability,
         "decision": answers.reshape(len(frame), -1),
-        **{f"served {key}": each.numpy() for key, each in exported.items()},
+        **{f"served {key}": each.numpy()[: len(frame)] for key, each in exported.items()},
     }
     rows = pd.MultiIndex.from_frame(frame[["symbol", "decision_time"]])
     return Said(rows, values, _open(probability, predictor.artifact.thresholds), predictor.artifact.features)

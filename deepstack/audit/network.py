@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deepstack.artifact.model import raw_outputs
+from deepstack.artifact.model import raw_outputs, up_to
 from deepstack.audit.findings import Link, Offence
 from deepstack.candles.market import Market
 from deepstack.config.run import RunConfig
 from deepstack.labels import labelled
 from deepstack.models import catalogue
+from deepstack.models.heads import LOGIT
 from deepstack.models.inputs import WHEN
 from deepstack.pipeline import inputs as pipeline_inputs
 from deepstack.pipeline.predict import Inputs, Predictor
@@ -52,6 +53,21 @@ def stir(network: keras.Model, seed: int = 0) -> None:
     for variable in network.variables:
         if "float" in variable.dtype and not np.any(variable.numpy()):
             variable.assign(STIRRED * random.normal(size=variable.shape))
+
+
+def steady(network: keras.Model, inputs: Inputs) -> None:
+    """Bring the answers of a stirred network to the order of one, its members' too: nothing moves a sure probability.
+
+    Args:
+        inputs: scaled, of some samples.
+    """
+    layers = {layer.name: layer for layer in network.layers}
+    heads = {f"answer_{name}": layer for name, layer in layers.items() if isinstance(layer, keras.Model)}
+    for name, owner in {LOGIT: network, **heads}.items():
+        if name in layers:  # a model of one's own may end otherwise
+            spread = max(1.0, float(np.std(raw_outputs(up_to(network, name), inputs))))
+            logit = owner.get_layer(LOGIT)
+            logit.set_weights([values / spread for values in logit.get_weights()])
 
 
 def audit_rows(served: Served, inputs: Inputs) -> Link:

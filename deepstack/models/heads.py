@@ -11,6 +11,9 @@ from deepstack.config.labels import LabelsConfig
 from deepstack.config.model import ModelConfig
 from deepstack.errors import ConfigError
 
+LOGIT = "logit"
+"""Name of the layer that a head ends a network with."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -43,10 +46,10 @@ class Head:
         width = self.logits + self.aleatoric
         if len(trunk.shape) == 3:
             each = keras.layers.EinsumDense(
-                "bhu,huc->bhc", (len(self.names), width), bias_axes="hc", dtype="float32", name="logit"
+                "bhu,huc->bhc", (len(self.names), width), bias_axes="hc", dtype="float32", name=LOGIT
             )(trunk)
         else:
-            flat = keras.layers.Dense(len(self.names) * width, dtype="float32", name="logit")(trunk)
+            flat = keras.layers.Dense(len(self.names) * width, dtype="float32", name=LOGIT)(trunk)
             if self.kind != "horizons":
                 return flat
             each = keras.layers.Reshape((len(self.names), width), dtype="float32", name="by_horizon")(flat)

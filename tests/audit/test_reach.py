@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import WITH_DROPOUT, build, inputs_of
 
 from deepstack.audit.chain import _of_config, _prepared, _stretch, audit_chain
 from deepstack.audit.end_to_end import audit_end_to_end
@@ -16,7 +17,7 @@ from deepstack.audit.features import audit_features
 from deepstack.audit.futures import reaching
 from deepstack.audit.labels import audit_decisions
 from deepstack.audit.leaky_fits import served_batch_statistics
-from deepstack.audit.network import stir
+from deepstack.audit.network import steady, stir
 from deepstack.candles.market import Candles, Market
 from deepstack.config.run import RunConfig
 from deepstack.features import table as table_module
@@ -79,6 +80,20 @@ def test_no_weight_of_a_network_is_left_at_zero() -> None:
     assert all(np.any(keras.ops.convert_to_numpy(weight)) for weight in network.weights if "float" in weight.dtype)
     after = network.predict(x, verbose=0)
     assert np.isfinite(after).all() and not np.allclose(before, after)
+
+
+@pytest.mark.parametrize("name", ["ultimate", "ensemble"])
+def test_a_stirred_network_is_not_sure_of_everything(name: str) -> None:
+    """A probability of 0 or 1 moves with nothing."""
+    network, x = build(name, WITH_DROPOUT), inputs_of(name, 64)
+    stir(network)
+    parts = [network, *(layer for layer in network.layers if isinstance(layer, keras.Model))]
+    for head in (layer for one in parts for layer in one.layers if layer.name == "logit"):
+        head.set_weights([100.0 * values for values in head.get_weights()])
+    before = network.predict(x, verbose=0)
+    steady(network, x)
+    after = network.predict(x, verbose=0)
+    assert np.std(after) <= 1.01 and np.std(before) > np.std(after) > 0.01
 
 
 def test_more_symbols_than_rows_are_looked_at_all(audited_market: Market, config_of: Callable[..., RunConfig]) -> None:
