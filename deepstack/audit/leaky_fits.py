@@ -140,8 +140,8 @@ def batch_statistics() -> Iterator[None]:
     """The network normalises by the batch it is asked with."""
     honest = network.raw_outputs
 
-    def by_batch(model: keras.Model, inputs: Any, size: int) -> np.ndarray:
-        raw = honest(model, inputs, size)
+    def by_batch(model: keras.Model, inputs: Any, *size: int) -> np.ndarray:
+        raw = honest(model, inputs, *size)
         return np.asarray((raw - raw.mean(axis=0)) / (raw.std(axis=0) + 1e-6))
 
     with mock.patch.object(network, "raw_outputs", by_batch):

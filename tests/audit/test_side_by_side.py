@@ -66,7 +66,8 @@ def test_a_process_that_is_killed_ends_in_one_line(several: None) -> None:
 
 
 PARENT = r"""
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
 os.cpu_count = lambda: 2
 from deepstack.audit.side_by_side import side_by_side
 
