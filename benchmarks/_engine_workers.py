@@ -7,6 +7,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -112,7 +114,7 @@ def sgemm() -> dict[str, float]:
     return {"gflops": 2 * 1024**3 / best / 1e9}
 
 
-WORKERS = {f.__name__: f for f in (plain_first, engine_first, memory, steps, sgemm)}
+WORKERS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (plain_first, engine_first, memory, steps, sgemm)}
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]

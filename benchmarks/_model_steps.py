@@ -8,7 +8,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -57,7 +59,7 @@ def main() -> None:
         print(json.dumps([_seconds(tasks[task]) for _ in range(int(count))]), flush=True)
 
 
-def _seconds(run: partial) -> float:
+def _seconds(run: Callable[[], Any]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started

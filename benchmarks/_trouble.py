@@ -184,14 +184,14 @@ def _reloads(one: Served, exports: Path, models: Path, minutes: float, published
         shutil.copytree(exports / f"folded{number % 2}", part)
         published.newest = number + 1
         part.rename(models / NAME / str(number + 1))
-        _wait(lambda version=number + 1: _state(one, version) == "AVAILABLE", f"version {number + 1} to answer")
+        _wait(partial(_able, one, number + 1), f"version {number + 1} to answer")
         published.able = number + 1
         _wait(lambda: len(one.workers()) == 1, "the old version's process to leave")
         if number % (RELOADS // FAULTS) == 0 and number // (RELOADS // FAULTS) <= FAULTS:
             (victim,) = one.workers()
             os.kill(victim, signal.SIGKILL)
             killed += 1
-            _wait(lambda victim=victim: one.workers() and victim not in one.workers(), "the dead process' successor")
+            _wait(partial(_replaced, one, victim), "the dead process' successor")
             _wait(lambda: _restarts(one) == 1, "the restart to be counted")
         time.sleep(max(0.0, started + 60.0 * minutes * number / RELOADS - time.monotonic()))
         memory[number] = one.rss_mb()
@@ -204,6 +204,14 @@ def _wait(what: Callable[[], Any], words: str) -> None:
     while not what():
         assert time.monotonic() < until, f"waited in vain for {words}"
         time.sleep(0.1)
+
+
+def _able(one: Served, version: int) -> bool:
+    return _state(one, version) == "AVAILABLE"
+
+
+def _replaced(one: Served, victim: int) -> bool:
+    return bool(one.workers()) and victim not in one.workers()
 
 
 def _state(one: Served, version: int) -> str:

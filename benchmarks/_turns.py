@@ -23,6 +23,7 @@ class Stepper:
         self.about = json.loads(self._line())
 
     def take(self, request: object) -> None:
+        assert self.process.stdin is not None
         self.process.stdin.write(f"{request}\n")
         self.process.stdin.flush()
         self.seconds += json.loads(self._line())
@@ -31,9 +32,10 @@ class Stepper:
         self.process.communicate()
 
     def _line(self) -> str:
+        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{' '.join(self.process.args)} ended early with code {self.process.wait()}")
+            raise SystemExit(f"{self.process.args!r} ended early with code {self.process.wait()}")
         return line
 
 

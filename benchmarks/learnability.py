@@ -119,7 +119,7 @@ def bars(known: dict[str, dict[str, Any]]) -> list[Bar]:
     return found
 
 
-def solve(name: str, of_task: str) -> dict[str, float]:
+def solve(name: str, of_task: str) -> dict[str, float | None]:
     """Train a model on a task and ask it of fresh samples."""
     entry, head, task = catalogue.find(name), binary_head(), TASKS[of_task]
     epochs = EPOCHS if of_task in MADE_FOR[name] else EPOCHS_OF_OTHERS
@@ -130,14 +130,15 @@ def solve(name: str, of_task: str) -> dict[str, float]:
     train, check, test = np.split(np.arange(len(drawn.won)), [TRAIN, TRAIN + CHECK])
     objective = objective_of(head, CONFIG)
     solved = UntilSolved(of(inputs, check), drawn.won[check], 0.98 * task.attainable)
-    samples = [slice_of(drawn, inputs, rows) for rows in (train, check)]
-    refresh = refresher(samples[0], drawn.end_s[train], head, cross_entropy(head), 1) if entry.when else None
+    learned, checked = (slice_of(drawn, inputs, rows) for rows in (train, check))
+    refresh = refresher(learned, drawn.end_s[train], head, cross_entropy(head), 1) if entry.when else None
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
             lambda: catalogue.build(name, shapes, head),
             objective,
-            *samples,
+            learned,
+            checked,
             CONFIG.model_copy(update={"epochs": epochs}),
             seed=1,
             folder=Path(folder),

@@ -14,7 +14,7 @@ from _experiment import default_config
 from _result import Bar, write_result
 
 
-def planned() -> dict[str, float]:
+def planned() -> dict[str, float | None]:
     """What `deepstack plan configs/ultimate.yaml` says."""
     from deepstack.pipeline.plan import plan
 

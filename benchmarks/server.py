@@ -52,8 +52,9 @@ def latency(models: Path) -> dict:
     """One row, one client, over both protocols."""
     found = {}
     with served(models) as one:
-        for protocol, address in (("grpc", one.grpc), ("rest", one.rest)):
-            client, values = Client(Where(address, protocol)), rows(WARM_UP + CALLS)
+        clients = {"grpc": Client(Where(one.grpc)), "rest": Client(Where(one.rest, "rest"))}
+        for protocol, client in clients.items():
+            values = rows(WARM_UP + CALLS)
             times = []
             for k in range(WARM_UP + CALLS):
                 body = values[k : k + 1]

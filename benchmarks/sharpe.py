@@ -84,7 +84,7 @@ def main() -> None:
 
 def returns_of(market: Market, strategy: dict[str, object]) -> DailyReturns:
     """Daily returns of taking every breakout of a kind, without costs."""
-    trades = label_breakouts(market, LabelsConfig(fee_bps=0.0, slippage_bps=0.0, **strategy))  # type: ignore[arg-type]
+    trades = label_breakouts(market, LabelsConfig(fee_bps=0.0, slippage_bps=0.0, **strategy))
     return trade(trades, np.ones(len(trades), bool), market, RISK)[1]
 
 

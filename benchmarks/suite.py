@@ -60,8 +60,8 @@ def main() -> None:
     if arguments.table:
         print(table(rows))
         return
-    data = arguments.data or [str(CANDLES / name) for name in FILES]
-    if not all(Path(path).exists() for path in data):
+    data = [Path(path) for path in arguments.data or ()] or [CANDLES / name for name in FILES]
+    if not all(path.exists() for path in data):
         sys.exit("nothing measured: the candles are not there, give them with --data")
     chosen = [config for config in configs(data) if not arguments.models or config.name in arguments.models.split(",")]
     if arguments.anew:
@@ -76,7 +76,7 @@ def main() -> None:
     sys.exit(missed)
 
 
-def configs(data: list[str]) -> list[RunConfig]:
+def configs(data: list[Path]) -> list[RunConfig]:
     """The sequence models' configs on these candles, those that see the same things beside each other."""
     everything = (read_config(path, (), data) for path in sorted((ROOT / "configs").glob("*.yaml")))
     return sorted((config for config in everything if config.labels.kind == "horizons"), key=_sees)

@@ -36,9 +36,10 @@ from deepstack.pipeline.samples import find, slices
 from deepstack.pipeline.train import train
 from deepstack.tuning.examine import Examiner
 from deepstack.tuning.keras_oracles import OBJECTIVE, make_oracle
+from deepstack.tuning.outcome import Outcome
 from deepstack.tuning.search import Hands, search
 from deepstack.tuning.space import with_values
-from deepstack.tuning.study import Study
+from deepstack.tuning.study import Engine, Study
 
 ROOT = Path(__file__).parents[1]
 SEARCHES, TRIALS, SEEDS, TRIALS_NO_EDGE = 100, 30, 20, 10
@@ -81,7 +82,7 @@ def surface(out: Path) -> dict[tuple[float, int, float], float]:
     return {tuple(json.loads(point)): score for point, score in known.items()}
 
 
-def searched(points: dict[tuple[float, int, float], float], engine: str, seed: int) -> float:
+def searched(points: dict[tuple[float, int, float], float], engine: Engine, seed: int) -> float:
     """The best score a search finds on the surface."""
     config = small(edge=2.0).model_copy(update={"seed": seed})
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +101,8 @@ def measure_surface(out: Path) -> dict:
     """Bayesian and random searches of equal length, in pairs by seed."""
     points = surface(out)
     top = max(points.values())
-    found = {engine: [searched(points, engine, s) for s in range(1, SEARCHES + 1)] for engine in ("bayesian", "random")}
+    compared: tuple[Engine, ...] = ("bayesian", "random")
+    found = {engine: [searched(points, engine, s) for s in range(1, SEARCHES + 1)] for engine in compared}
     excess = {engine: (np.array(best) - 0.5) / (top - 0.5) for engine, best in found.items()}
     p = wilcoxon(excess["bayesian"], excess["random"], alternative="greater").pvalue
     medians = {engine: float(np.median(values)) for engine, values in excess.items()}
@@ -110,7 +112,7 @@ def measure_surface(out: Path) -> dict:
 
 def measure_no_edge() -> dict:
     """What the search promised and what the test slice holds, market by market."""
-    rows = []
+    rows: list[dict[str, float]] = []
     for seed in range(101, 101 + SEEDS):
         config = small(edge=0.0, seed=seed, tame=True)
         source = load_source(config)
@@ -127,9 +129,10 @@ def measure_no_edge() -> dict:
                 trial.status = "COMPLETED"
                 oracle.end_trial(trial)
             winner = with_values(config, picked)
-            parts = slices(find(source.market, winner, catalogue.find("sequential")), source.interval, winner)
+            parts = slices(find(source.market, winner, catalogue.line_of(winner.model)), source.interval, winner)
             said = answered(winner, parts, train(winner, parts, Path(folder) / "winner"))
         test = mean_class_auc(parts.labels.codes[parts.split.test], said.test)
+        assert test is not None  # every class is in the slice
         rows.append({"seed": seed, "won_the_search": best, "test": test})
         print(rows[-1], flush=True)
     return {
@@ -153,7 +156,7 @@ def measure_cost() -> dict:
         begun: list[float] = []
         study = Study(config, Path(folder) / "s", "bayesian", 6)
 
-        def told(outcome, _) -> None:
+        def told(outcome: Outcome, _: Outcome | None) -> None:
             begun.append(time.time() - (outcome.seconds if not begun else 0.0))
 
         outcomes = search(study, Hands(ledger=Path(folder)), told=told)
