@@ -1,12 +1,14 @@
 """One small run through the command line, made once, for every test that needs a finished artifact."""
 
+import fcntl
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,14 +89,41 @@ def deepstack_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "deepstack", *arguments]
 
 
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """(name, make) → the folder that `make` fills, once for all processes of the tests; nobody may write into it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made_once"
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        shared.mkdir(exist_ok=True)
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(made_once: MadeOnce) -> Finished:
     """`deepstack run` of the tiny config; nobody may write into its folder."""
-    place = tmp_path_factory.mktemp("finished")
-    config = place / "tiny.yaml"
-    config.write_text(TINY)
-    command = deepstack_command("run", str(config), "--yes", "--out", str(place / "artifacts"))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=dict(os.environ))
-    assert done.returncode == 0, done.stderr
+
+    def make(place: Path) -> None:
+        (place / "tiny.yaml").write_text(TINY)
+        command = deepstack_command("run", str(place / "tiny.yaml"), "--yes", "--out", str(place / "artifacts"))
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=dict(os.environ))
+        assert done.returncode == 0, done.stderr
+        (place / "output").write_text(done.stdout)
+
+    place = made_once("finished", make)
     (folder,) = (place / "artifacts").glob("tiny-*")
-    return Finished(folder, config, done.stdout)
+    return Finished(folder, place / "tiny.yaml", (place / "output").read_text())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -82,17 +82,21 @@ def tail_files(tiny_tail: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def tiny_run(moves_config: Path) -> Callable[[str], Path]:
+def tiny_run(moves_config: Path, made_once: Callable[..., Path]) -> Callable[[str], Path]:
     """Model name → artifact of its run; nobody may write into it."""
     from deepstack.config.read import read_config
     from deepstack.models.catalogue import MODELS as CATALOGUE
     from deepstack.pipeline.run import run
 
-    @cache
-    def make(name: str) -> Path:
+    def make(name: str, place: Path) -> None:
         config = read_config(moves_config, (f"model.name={name}", *MODELS[name]))
         # XLA compiles every shape of batch anew, which takes longer than all the work there is here.
         with mock.patch.dict(CATALOGUE, {name: replace(CATALOGUE[name], xla=False)}):
-            return run(config, out=moves_config.parent / name)
+            run(config, out=place)
 
-    return make
+    @cache
+    def folder_of(name: str) -> Path:
+        (folder,) = made_once(f"moves_{name}", partial(make, name)).glob("moves-*")
+        return folder
+
+    return folder_of

@@ -1,7 +1,7 @@
 """Tiny artifacts of three kinds of model and a market with gaps, each made once when a test first asks for it."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +67,22 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="session")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def artifact(made_once: Callable[..., Path]) -> Callable[[str], Path]:
     """Kind → artifact of its run; nobody may write into it."""
     from deepstack.config.read import read_config
     from deepstack.pipeline.run import run
 
-    place = tmp_path_factory.mktemp("streamed")
-
-    @cache
-    def make(kind: str) -> Path:
+    def make(kind: str, place: Path) -> None:
         file = place / f"{kind}.yaml"
         file.write_text(BASE.format(name=kind, **KINDS[kind]))
-        return run(read_config(file), out=place / "artifacts")
+        run(read_config(file), out=place)
 
-    return make
+    @cache
+    def folder_of(kind: str) -> Path:
+        (folder,) = made_once(f"streamed_{kind}", partial(make, kind)).glob(f"{kind}-*")
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
