@@ -20,6 +20,7 @@ from deepstack.features.catalogue import choose
 from deepstack.features.feature import Feature
 from deepstack.labels.labelled import Labels, label
 from deepstack.models import catalogue
+from deepstack.models.ensemble.ensemble import EnsembleConfig
 from deepstack.models.heads import Head, head_of
 from deepstack.models.inputs import input_shapes
 from deepstack.models.options import read_options
@@ -157,9 +158,17 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         batch_size=samples_a_step,
         step_s=None if step_s is None else step_s * training.accumulate_steps,
         steps=training.epochs * steps_an_epoch,
-        pretraining_steps=training.pretrain_epochs * steps_an_epoch if entry.generator else 0,
+        pretraining_steps=training.pretrain_epochs * steps_an_epoch * _foreseeing(entry, options),
         data=f"{len(market)} symbols, {bars:,} bars, {len(labels):,} samples",
     )
+
+
+def _foreseeing(entry: catalogue.Model, options: Any) -> int:
+    """How many networks learn to foresee bars first: the model itself, or members of an ensemble."""
+    members = (
+        [catalogue.find(model) for _, model in options.members] if isinstance(options, EnsembleConfig) else [entry]
+    )
+    return sum(member.generator is not None for member in members)
 
 
 def _training_samples(

@@ -17,6 +17,7 @@ from deepstack.layers.episodic_recall import NEVER_S
 from deepstack.models import catalogue
 from deepstack.pipeline import beginning
 from deepstack.pipeline.market import load_source
+from deepstack.pipeline.plan import plan
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
 from deepstack.pipeline.samples import find, slices
@@ -104,6 +105,8 @@ def test_all_at_once_they_begin_with_what_each_needs(config: RunConfig, tmp_path
     given = {call.args[0].name: call.args[1] for call in begun.call_args_list}
     assert given["transformer_decoder_0"] and not given["episodic_memory_0"]
     assert (tmp_path / "transformer_decoder_0" / "pretraining").is_dir()
+    planned = plan(config, measure=False)
+    assert planned.pretraining_steps == planned.steps > 0
     assert remembers(fitted.model)
     assert np.ptp(fitted.model.get_layer("combine").share_logits.numpy()) > 0.0
 
