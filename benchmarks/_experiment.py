@@ -57,7 +57,7 @@ def experiment(
     started = time.perf_counter()
     candles = make_market(market, seed)
     interval = next(iter(candles.values())).interval
-    entry, head = catalogue.find(config.model.name), head_of(config.labels, config.model)
+    entry, head = catalogue.line_of(config.model), head_of(config.labels, config.model)
     found = find(candles, config, entry)
     if shuffle:
         found = Found(_shuffled(found.labels, seed), found.seen)

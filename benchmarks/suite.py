@@ -84,7 +84,7 @@ def configs(data: list[Path]) -> list[RunConfig]:
 
 def _sees(config: RunConfig) -> str:
     """Configs of the same text look at the same samples in the same way."""
-    entry = catalogue.find(config.model.name)
+    entry = catalogue.line_of(config.model)
     rooms = (config.data, config.features, config.labels, config.samples, config.split)
     return str((entry.sees != "window", entry.when, [room.model_dump_json() for room in rooms]))
 
@@ -107,7 +107,7 @@ def measured(chosen: list[RunConfig], known: set[tuple[str, int]]) -> Iterator[d
 def samples_of(config: RunConfig) -> Slices:
     """Candles to samples; the tables before selection are let go."""
     source = load_source(config)
-    parts = slices(find(source.market, config, catalogue.find(config.model.name)), source.interval, config)
+    parts = slices(find(source.market, config, catalogue.line_of(config.model)), source.interval, config)
     gc.collect()
     return parts
 

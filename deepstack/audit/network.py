@@ -64,7 +64,7 @@ def steady(network: keras.Model, inputs: Inputs) -> None:
     layers = {layer.name: layer for layer in network.layers}
     heads = {f"answer_{name}": layer for name, layer in layers.items() if isinstance(layer, keras.Model)}
     for name, owner in {LOGIT: network, **heads}.items():
-        if name in layers:  # a model of one's own may end otherwise
+        if name in layers and any(layer.name == LOGIT for layer in owner.layers):  # one's own may end otherwise
             spread = max(1.0, float(np.std(raw_outputs(up_to(network, name), inputs))))
             logit = owner.get_layer(LOGIT)
             logit.set_weights([values / spread for values in logit.get_weights()])

@@ -8,12 +8,13 @@ import keras
 
 from deepstack.config.run import RunConfig
 from deepstack.models import catalogue
-from deepstack.models.ensemble.ensemble import EnsembleConfig
+from deepstack.models.ensemble.ensemble import line_of_member
 from deepstack.models.heads import head_of
+from deepstack.models.memory.episodic_memory import RECALL
 from deepstack.models.options import read_options
 from deepstack.pipeline.episodes import refresher
 from deepstack.pipeline.inputs import seconds_since_2000
-from deepstack.pipeline.member import of_member, seen_by
+from deepstack.pipeline.member import ensemble_of, of_member, seed_of_copy, seen_by
 from deepstack.pipeline.pretrain import LayerWeights, pretrain
 from deepstack.pipeline.samples import Slices
 from deepstack.progress import Progress
@@ -22,13 +23,13 @@ from deepstack.training.losses import cross_entropy
 WHOLE = ""
 """Name of the part that is the network itself."""
 
+Begun = Mapping[str, LayerWeights]
+"""Part → weights of its layers."""
 BeforeEpoch = Callable[[keras.Model, int], None]
 
 
-def begin_with(
-    config: RunConfig, parts: Slices, folder: Path, *, resume: bool, progress: Progress
-) -> dict[str, LayerWeights]:
-    """Part → weights of its layers; a generative model learns to foresee bars first.
+def begin_with(config: RunConfig, parts: Slices, folder: Path, *, resume: bool, progress: Progress) -> Begun:
+    """What the parts of a network begin with; a generative model learns to foresee bars first.
 
     Args:
         config: of one network, or of an ensemble whose members are trained as one.
@@ -38,7 +39,7 @@ def begin_with(
     """
     found: dict[str, LayerWeights] = {}
     for name, own, seen in _parts(config, parts):
-        entry = catalogue.find(own.model.name)
+        entry = catalogue.line_of(own.model)
         options: Any = read_options(entry.config, own.model.options)
         weights: dict[str, list[Any]] = {}
         if entry.generator is not None:
@@ -49,7 +50,7 @@ def begin_with(
     return found
 
 
-def beginning(build: Callable[[], keras.Model], weights: Mapping[str, LayerWeights]) -> keras.Model:
+def beginning(build: Callable[[], keras.Model], weights: Begun) -> keras.Model:
     """What `build` makes, the named layers of its parts beginning with these weights."""
     network = build()
     for name, of_layer in weights.items():
@@ -69,15 +70,17 @@ def memories(config: RunConfig, parts: Slices) -> BeforeEpoch | None:
     """What fills the episodic memories of a network before each epoch; None without any."""
     found = {}
     for name, own, seen in _parts(config, parts):
-        if catalogue.find(own.model.name).when:
+        if catalogue.line_of(own.model).when:
             head = head_of(config.labels, config.model)
             train = seen.samples(seen.split.train)
             ends = seconds_since_2000(seen.frame(seen.split.train)["end_time"])[:, 0]
-            found[name] = refresher(train, ends, head, cross_entropy(head), config.seed)
+            found[name] = refresher(train, ends, head, cross_entropy(head), own.seed)
 
     def refresh(network: keras.Model, epoch: int) -> None:
         for name, one in found.items():
-            one(part_of(network, name), epoch)
+            part = part_of(network, name)
+            if any(layer.name == RECALL for layer in part.layers):  # a model may ask for the time for another reason
+                one(part, epoch)
 
     return refresh if found else None
 
@@ -88,9 +91,11 @@ def part_of(network: keras.Model, name: str) -> keras.Model:
 
 
 def _parts(config: RunConfig, parts: Slices) -> Iterator[tuple[str, RunConfig, Slices]]:
-    if config.model.name != "ensemble":
+    options = ensemble_of(config)
+    if options is None:
         yield WHOLE, config, parts
         return
-    options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
-    for name, model in options.members:
-        yield name, of_member(config, model), seen_by(model, parts)
+    for number, (name, model) in enumerate(options.members):
+        own = of_member(config, model)
+        own = own.model_copy(update={"seed": seed_of_copy(config.seed, number % options.copies)})
+        yield name, own, seen_by(line_of_member(options, model), parts)

@@ -12,6 +12,16 @@ from deepstack.pipeline.samples import Slices
 from deepstack.samples.windows import Windows
 
 
+def ensemble_of(config: RunConfig) -> EnsembleConfig | None:
+    """The options of an ensemble; None for any other model."""
+    return read_options(EnsembleConfig, config.model.options) if config.model.name == "ensemble" else None
+
+
+def seed_of_copy(seed: int, copy: int) -> int:
+    """The seed of a member's copy; the first has the run's."""
+    return (seed + 1000 * copy) % 2**31
+
+
 def of_member(config: RunConfig, model: str) -> RunConfig:
     """An ensemble's config with a member for its model."""
     options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
@@ -19,9 +29,8 @@ def of_member(config: RunConfig, model: str) -> RunConfig:
     return config.model_copy(update={"model": own})
 
 
-def seen_by(model: str, parts: Slices) -> Slices:
-    """The ensemble's samples as a member sees them: the inputs it looks at, or the newest bar of each window."""
-    entry = catalogue.find(model)
+def seen_by(entry: catalogue.Model, parts: Slices) -> Slices:
+    """The ensemble's samples as a member of that catalogue line sees them: what it looks at, or the newest bars."""
     inputs = {name: parts.inputs[name] for name in inputs_of(parts.inputs, entry.sees, when=entry.when)}
     windows = inputs[BASE]
     if entry.sees == "bar" and isinstance(windows, Windows):

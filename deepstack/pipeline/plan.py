@@ -20,13 +20,14 @@ from deepstack.features.catalogue import choose
 from deepstack.features.feature import Feature
 from deepstack.labels.labelled import Labels, label
 from deepstack.models import catalogue
-from deepstack.models.ensemble.ensemble import EnsembleConfig
+from deepstack.models.ensemble.ensemble import line_of_member
 from deepstack.models.heads import Head, head_of
 from deepstack.models.inputs import input_shapes
 from deepstack.models.options import read_options
 from deepstack.pipeline.flops import forward_flops
 from deepstack.pipeline.inputs import coarser, see
 from deepstack.pipeline.market import load_source
+from deepstack.pipeline.member import ensemble_of
 from deepstack.pipeline.memory import machine_memory_mb
 from deepstack.pipeline.train import check
 from deepstack.samples.split import calendar_cuts, split_by_time
@@ -62,7 +63,7 @@ class Plan:
         batch_size: samples a step.
         step_s: estimated seconds of one training step; None when the model is too large to try a slice of it.
         steps: training steps of all epochs, if early stopping does not end them.
-        pretraining_steps: steps of a generative model's first training; 0 for the others.
+        pretraining_steps: steps of the first training of generative models, an ensemble's members included.
         data: what was found: symbols, bars, candidate trades.
     """
 
@@ -158,17 +159,18 @@ def plan(config: RunConfig, *, measure: bool = True) -> Plan:
         batch_size=samples_a_step,
         step_s=None if step_s is None else step_s * training.accumulate_steps,
         steps=training.epochs * steps_an_epoch,
-        pretraining_steps=training.pretrain_epochs * steps_an_epoch * _foreseeing(entry, options),
+        pretraining_steps=training.pretrain_epochs * steps_an_epoch * _foreseeing(config, entry),
         data=f"{len(market)} symbols, {bars:,} bars, {len(labels):,} samples",
     )
 
 
-def _foreseeing(entry: catalogue.Model, options: Any) -> int:
+def _foreseeing(config: RunConfig, entry: catalogue.Model) -> int:
     """How many networks learn to foresee bars first: the model itself, or members of an ensemble."""
-    members = (
-        [catalogue.find(model) for _, model in options.members] if isinstance(options, EnsembleConfig) else [entry]
-    )
-    return sum(member.generator is not None for member in members)
+    ensemble = ensemble_of(config)
+    if ensemble is None:
+        return int(entry.generator is not None)
+    once = sum(line_of_member(ensemble, model).generator is not None for model in ensemble.models)
+    return once * (ensemble.copies if ensemble.copies_by == "seeds" else 1)
 
 
 def _training_samples(

@@ -9,7 +9,8 @@ from deepstack.artifact.model import class_probabilities
 from deepstack.config.run import RunConfig
 from deepstack.ensembles.combine import Settled, out_of_fold, settle
 from deepstack.ensembles.members import diversity
-from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig
+from deepstack.models.ensemble.ensemble import COMBINE, EnsembleConfig, line_of_member
+from deepstack.models.entry import Model
 from deepstack.models.heads import Head, head_of
 from deepstack.models.options import read_options
 from deepstack.pipeline.member import seen_by
@@ -88,10 +89,15 @@ def _given(network: keras.Model, config: RunConfig, parts: Slices) -> np.ndarray
     """What every member says on validation, float64 [members, samples, outputs, classes]."""
     options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
     head = head_of(config.labels, config.model)
-    return np.stack([_answers(network.get_layer(name), model, head, parts) for name, model in options.members])
+    return np.stack(
+        [
+            _answers(network.get_layer(name), line_of_member(options, model), head, parts)
+            for name, model in options.members
+        ]
+    )
 
 
-def _answers(member: keras.Model, model: str, head: Head, parts: Slices) -> np.ndarray:
+def _answers(member: keras.Model, line: Model, head: Head, parts: Slices) -> np.ndarray:
     """Corrected probabilities on validation, float64 [samples, outputs, classes]."""
-    inputs = part(seen_by(model, parts).inputs, parts.split.validation)
+    inputs = part(seen_by(line, parts).inputs, parts.split.validation)
     return class_probabilities(member, head, inputs, parts.priors)

@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
 from deepstack.models import catalogue
-from deepstack.models.ensemble.ensemble import EnsembleConfig, require_members
+from deepstack.models.ensemble.ensemble import require_members
 from deepstack.models.heads import head_of
 from deepstack.models.inputs import BASE
 from deepstack.models.options import read_options
-from deepstack.pipeline.member import of_member
+from deepstack.pipeline.member import ensemble_of, of_member
 from deepstack.pipeline.samples import Slices
 from deepstack.pipeline.settle_members import trained_as_one
 from deepstack.pipeline.train_members import apart, require_cycles, train_members
@@ -30,12 +29,13 @@ def check(config: RunConfig) -> None:
     """
     entry = catalogue.line_of(config.model)
     head = head_of(config.labels, config.model)
-    options: Any = read_options(entry.config, config.model.options)
+    read_options(entry.config, config.model.options)
     alone = [config]
-    if isinstance(options, EnsembleConfig):
-        require_members(options, head)
-        require_cycles(options, config.training)
-        alone = [of_member(config, model) for model in options.models]
+    ensemble = ensemble_of(config)
+    if ensemble is not None:
+        require_members(ensemble, head)
+        require_cycles(ensemble, config.training)
+        alone = [of_member(config, model) for model in ensemble.models]
     for one in alone:
         _require_file(one)
     for one in alone if apart(config) else [config]:
@@ -63,7 +63,7 @@ def check(config: RunConfig) -> None:
 
 def _require_file(config: RunConfig) -> None:
     """Read the weights a model starts from, where there is a file of them."""
-    entry = catalogue.find(config.model.name)
+    entry = catalogue.line_of(config.model)
     if entry.pretrained is not None:
         entry.pretrained({BASE: (1, 1)}, read_options(entry.config, config.model.options))
 

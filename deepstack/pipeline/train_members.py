@@ -15,10 +15,12 @@ from deepstack.config.run import RunConfig
 from deepstack.config.training import TrainingConfig
 from deepstack.ensembles.members import RULE
 from deepstack.errors import ArtifactError, ConfigError
-from deepstack.models.ensemble.ensemble import EnsembleConfig
+from deepstack.models.ensemble.ensemble import EnsembleConfig, line_of_member
 from deepstack.models.heads import head_of
 from deepstack.models.options import read_options
-from deepstack.pipeline.member import of_member, seen_by
+from deepstack.pipeline.beginning import Begun, begin_with
+from deepstack.pipeline.member import ensemble_of, of_member, seed_of_copy, seen_by
+from deepstack.pipeline.pretrain import FOLDER as PRETRAINING
 from deepstack.pipeline.samples import Slices
 from deepstack.pipeline.settle_members import give, settled_on
 from deepstack.pipeline.train_network import Weights, builder, train_network
@@ -44,10 +46,8 @@ GEOMETRIC_RATE = 0.5
 
 def apart(config: RunConfig) -> bool:
     """Whether a config's network is made of members that are trained one by one."""
-    if config.model.name != "ensemble":
-        return False
-    options: EnsembleConfig = read_options(EnsembleConfig, config.model.options)
-    return options.ensemble_method != "end_to_end"
+    options = ensemble_of(config)
+    return options is not None and options.ensemble_method != "end_to_end"
 
 
 def train_members(
@@ -108,7 +108,7 @@ def _copies(
         results += [fitted for _, fitted in known.values()]
         return {name: weights for name, (weights, _) in known.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    seen = seen_by(model, parts)
+    seen = seen_by(line_of_member(options, model), parts)
     config = of_member(config, model)
     found: list[Weights] = []
     if options.copies_by == "seeds":
@@ -118,22 +118,24 @@ def _copies(
                 found.append(weights)
                 results.append(known_fit)
                 continue
-            seeded = config.model_copy(update={"seed": (config.seed + 1000 * k) % 2**31})
+            seeded = config.model_copy(update={"seed": seed_of_copy(config.seed, k)})
             results.append(_fit(seeded, seen, folder / name, resume, progress))
             found.append(results[-1].model.get_weights())
             _write(files[name], found[-1], results[-1])
     else:
-        start = None
+        start, begun = None, None
         training = config.training
         if options.copies_by == "geometric":
             results.append(_fit(config, seen, folder / f"{model}_before", resume, progress))
             start = results[-1].model.get_weights()
             rate = GEOMETRIC_RATE * training.learning_rate
             training = training.model_copy(update={"epochs": len(names), "learning_rate": rate})
+        else:
+            begun = begin_with(config, seen, folder / f"{model}_cycles", resume=resume, progress=progress)
         cycle = _cycles(training, len(names))
         kept = _EndOfCycle(cycle.schedule.period_epochs)
         cycling = config.model_copy(update={"training": cycle})
-        results.append(_fit(cycling, seen, folder / f"{model}_cycles", False, progress, [kept], start))
+        results.append(_fit(cycling, seen, folder / f"{model}_cycles", False, progress, [kept], start, begun))
         found = list(kept.weights[: len(names)])
         for name, values in zip(names, found, strict=True):
             _write(files[name], values, results[-1])
@@ -148,6 +150,7 @@ def _fit(
     progress: Progress,
     callbacks: list[keras.callbacks.Callback] | None = None,
     start: Weights | None = None,
+    begun: Begun | None = None,
 ) -> FitResult:
     """One training; its checkpoints are let go when it is done."""
 
@@ -155,8 +158,10 @@ def _fit(
         progress(f"{stage} {folder.name}", *rest)
 
     folder.mkdir(parents=True, exist_ok=True)
-    fitted = train_network(config, parts, folder, resume=resume, progress=told, callbacks=callbacks or (), start=start)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    given: dict[str, Any] = {"callbacks": callbacks or (), "start": start, "begun": begun}
+    fitted = train_network(config, parts, folder, resume=resume, progress=told, **given)
+    for place in (folder, folder / PRETRAINING):
+        shutil.rmtree(place / "checkpoints", ignore_errors=True)
     return fitted
 
 

@@ -11,7 +11,7 @@ from deepstack.config.run import RunConfig
 from deepstack.models import catalogue
 from deepstack.models.heads import head_of
 from deepstack.models.options import read_options
-from deepstack.pipeline.beginning import begin_with, beginning, memories
+from deepstack.pipeline.beginning import Begun, begin_with, beginning, memories
 from deepstack.pipeline.samples import Slices
 from deepstack.pipeline.stored import with_stored_images
 from deepstack.progress import Progress, no_progress
@@ -39,6 +39,7 @@ def train_network(
     progress: Progress = no_progress,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     start: Weights | None = None,
+    begun: Begun | None = None,
     warm: Warm | None = None,
 ) -> FitResult:
     """Train on the training slice, stop by the validation slice; a generative model learns to foresee bars first.
@@ -50,7 +51,8 @@ def train_network(
         resume: go on from those checkpoints.
         progress: told of every step.
         callbacks: Keras callbacks.
-        start: weights to begin with; the builder's by default.
+        start: all weights to begin with; the builder's by default.
+        begun: what some layers begin with; by default it is found out here.
         warm: compiled steps of earlier trainings; the result then shares its model with them.
     """
     entry, head = catalogue.line_of(config.model), head_of(config.labels, config.model)
@@ -65,7 +67,8 @@ def train_network(
     if start is not None:
         build = partial(_from_weights, build, start)
     else:
-        build = partial(beginning, build, begin_with(config, parts, folder, resume=resume, progress=progress))
+        found = begin_with(config, parts, folder, resume=resume, progress=progress) if begun is None else begun
+        build = partial(beginning, build, found)
     known = config.model.name, config.model.options, shapes
     return fit(
         build,

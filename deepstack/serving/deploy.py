@@ -19,7 +19,7 @@ from deepstack.errors import ArtifactError
 from deepstack.serving.models_config import MODELS_CONFIG, SERVED_AT, entry_of, read_models_config
 from deepstack.serving.package import package_files
 from deepstack.serving.publish import labels_in, publish, published_from
-from deepstack.serving.request_record import saved_model
+from deepstack.serving.request_record import artifact_sha256, saved_model
 
 RECORD = ".deploy.json"
 """File in the folder with the sha256 of each file `deploy` wrote, so that one edited since is not overwritten."""
@@ -116,7 +116,7 @@ def _labelled(artifacts: Sequence[Artifact]) -> dict[str, dict[str, Artifact]]:
     for artifact in artifacts:
         name = artifact.config.name
         own = found.setdefault(name, {})
-        if any(other.folder.resolve() == artifact.folder.resolve() for other in own.values()):
+        if artifact_sha256(artifact) in {artifact_sha256(other) for other in own.values()}:
             raise ArtifactError(
                 str(artifact.folder), expected="each artifact once", received="twice", remedy="naming another as canary"
             )

@@ -13,7 +13,7 @@ from deepstack.errors import DataError
 from deepstack.streaming.engine import Engine
 
 SCHEMA_VERSION = 1
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
 """What NumPy and zipfile raise at a file that is none of ours, or damaged."""
 
 

@@ -144,10 +144,11 @@ class Examiner:
 
     def _folds(self, config: RunConfig) -> list[Slices]:
         """The samples of every fold; trials that differ in model and training alone share them."""
+        line = catalogue.line_of(config.model)
         key = json.dumps(
             [
                 config.model_dump(mode="json", include={"features", "labels", "samples", "seed"}),
-                [config.model.name, config.training.balance_classes],
+                [config.model.name, line.sees, line.when, config.training.balance_classes],
             ]
         )
         if key not in self._prepared:

@@ -66,9 +66,10 @@ class KerasChief:
         self.oracle.max_trials = max(len(self.oracle.trials), 1)
 
     def dismiss(self) -> None:
-        """Tell every worker that there are no more trials; one that asks too late would wait an hour for an answer."""
+        """Tell workers between trials that there are no more; one that asks too late would wait an hour for that."""
+        self.stop()
         deadline = time.monotonic() + DISMISSED_WITHIN_S
-        while self.oracle.tuner_ids and time.monotonic() < deadline:
+        while self.oracle.tuner_ids - self.oracle.ongoing_trials.keys() and time.monotonic() < deadline:
             time.sleep(0.05)
 
     @property

@@ -133,8 +133,10 @@ def _run(study: Study, hands: Hands, watch: "_Watch", progress: Progress) -> Non
                 progress("trials", len(outcomes), study.trials, "")
                 if late():
                     chief.stop()
-                _require_some_success(outcomes)
-        chief.dismiss()
+                if _nothing_succeeds(outcomes):
+                    break
+            chief.dismiss()
+        _require_some_success(watch.look())
     finally:
         chief.close()
 
@@ -231,12 +233,16 @@ def front_of(outcomes: Sequence[Outcome], study: Study) -> list[Outcome]:
     return front
 
 
-def _require_some_success(outcomes: Sequence[Outcome]) -> None:
+def _nothing_succeeds(outcomes: Sequence[Outcome]) -> bool:
     last = outcomes[-FAILED_IN_A_ROW:]
-    if len(last) == FAILED_IN_A_ROW and all(one.state == "failed" for one in last):
+    return len(last) == FAILED_IN_A_ROW and all(one.state == "failed" for one in last)
+
+
+def _require_some_success(outcomes: Sequence[Outcome]) -> None:
+    if _nothing_succeeds(outcomes):
         raise DeepstackError(
             "trials",
             expected="some that can be trained",
-            received=f"{FAILED_IN_A_ROW} in a row that failed, the last: {last[-1].reason}",
+            received=f"{FAILED_IN_A_ROW} in a row that failed, the last: {outcomes[-1].reason}",
             remedy="a smaller space, or looking into workers/*.log",
         )

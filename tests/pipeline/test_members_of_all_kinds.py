@@ -1,7 +1,9 @@
 """An ensemble's network has members of several timeframes, with images, a memory, and a first training of their own."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import keras
@@ -10,17 +12,20 @@ import pytest
 import tensorflow as tf
 
 from deepstack.audit.chain import audit_chain
+from deepstack.audit.network import steady
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
 from deepstack.layers.episodic_recall import NEVER_S
 from deepstack.models import catalogue
+from deepstack.models.heads import Head
+from deepstack.models.inputs import WHEN
 from deepstack.pipeline import beginning
 from deepstack.pipeline.market import load_source
 from deepstack.pipeline.plan import plan
 from deepstack.pipeline.predict import load
 from deepstack.pipeline.run import run
-from deepstack.pipeline.samples import find, slices
+from deepstack.pipeline.samples import Slices, find, part, slices
 from deepstack.pipeline.train import check, train
 
 CONFIG = """\
@@ -88,27 +93,74 @@ def test_members_of_all_kinds_are_one_artifact(config: RunConfig, tmp_path: Path
 
 
 def test_all_at_once_they_begin_with_what_each_needs(config: RunConfig, tmp_path: Path) -> None:
-    config = with_options(
-        config,
-        ensemble_method="end_to_end",
-        cnn_models=[],
-        rnn_models=[],
-        transformer_models=["transformer_decoder"],
-        other_models=["episodic_memory"],
-        options={name: config.model.options["options"][name] for name in ("transformer_decoder", "episodic_memory")},
-    )
-    config = config.model_copy(update={"samples": config.samples.model_copy(update={"timeframes": ()})})
-    source = load_source(config)
-    parts = slices(find(source.market, config, catalogue.line_of(config.model)), source.interval, config)
+    config = only(config, "transformer_decoder", "episodic_memory", ensemble_method="end_to_end")
     with mock.patch.object(beginning, "with_weights", wraps=beginning.with_weights) as begun:
-        fitted = train(config, parts, tmp_path)
+        fitted = train(config, parts_of(config), tmp_path)
     given = {call.args[0].name: call.args[1] for call in begun.call_args_list}
     assert given["transformer_decoder_0"] and not given["episodic_memory_0"]
     assert (tmp_path / "transformer_decoder_0" / "pretraining").is_dir()
-    planned = plan(config, measure=False)
-    assert planned.pretraining_steps == planned.steps > 0
     assert remembers(fitted.model)
     assert np.ptp(fitted.model.get_layer("combine").share_logits.numpy()) > 0.0
+
+
+def only(config: RunConfig, *models: str, **more: object) -> RunConfig:
+    """An ensemble of these alone, on one timeframe."""
+    lists = {"cnn_models": [], "rnn_models": [], "transformer_models": [], "other_models": list(models)}
+    options = {name: one for name, one in config.model.options["options"].items() if name in models}
+    config = with_options(config, **lists, options=options, **more)
+    return config.model_copy(update={"samples": config.samples.model_copy(update={"timeframes": ()})})
+
+
+def parts_of(config: RunConfig) -> Slices:
+    source = load_source(config)
+    return slices(find(source.market, config, catalogue.line_of(config.model)), source.interval, config)
+
+
+@pytest.mark.parametrize("by", ["seeds", "snapshots"])
+def test_copies_begin_as_they_are_copied(by: str, config: RunConfig, tmp_path: Path) -> None:
+    """Each seed has foreseen bars by itself; snapshots are of one training, which did so once, before its cycles."""
+    method = "end_to_end" if by == "seeds" else "mean"
+    config = only(config, "transformer_decoder", copies=2, copies_by=by, ensemble_method=method)
+    config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 2})})
+    asked: list[RunConfig] = []
+
+    def pretrain(_entry: Any, _options: Any, _parts: Slices, own: RunConfig, *_: Any, **__: Any) -> dict[str, Any]:
+        asked.append(own)
+        return {}
+
+    with mock.patch.object(beginning, "pretrain", pretrain):
+        train(config, parts_of(config), tmp_path)
+    assert [one.seed for one in asked] == ([5, 1005] if by == "seeds" else [5])
+    assert all(one.training == config.training for one in asked)
+    planned = plan(config, measure=False)
+    assert planned.pretraining_steps * config.training.epochs == len(asked) * planned.steps
+
+
+@dataclass(frozen=True)
+class MineConfig:
+    units: int = 3
+
+
+def mine(inputs: dict[str, tuple[int, ...]], head: Head, config: MineConfig) -> keras.Model:
+    """A model that asks for the time without having a memory, and ends in a layer of its own."""
+    given = {
+        name: keras.Input(shape, name=name, dtype="int32" if name == WHEN else None) for name, shape in inputs.items()
+    }
+    hour = keras.layers.Rescaling(1e-9)(given[WHEN])
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(given["features"]), hour])
+    x = keras.layers.Dense(config.units * len(head.names) * head.logits)(x)
+    x = keras.layers.Reshape((len(head.names), head.logits, config.units))(x)
+    return keras.Model(given, keras.layers.EinsumDense("bhcu,u->bhc", (len(head.names), head.logits), name="mine")(x))
+
+
+def test_a_model_of_ones_own_is_a_member_too(config: RunConfig, tmp_path: Path) -> None:
+    with mock.patch.dict(catalogue.MODELS):
+        catalogue.register("mine", catalogue.Model("my own", mine, MineConfig, "window", when=True))
+        config = only(config, "mine", "sequential", ensemble_method="end_to_end")
+        parts = parts_of(config)
+        fitted = train(config, parts, tmp_path)
+        assert np.isfinite(fitted.validation if fitted.validation is not None else 0.0).all()
+        steady(fitted.model, part(parts.inputs, parts.split.validation))
 
 
 def remembers(network: keras.Model) -> bool:

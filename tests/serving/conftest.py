@@ -31,9 +31,18 @@ def artifact(finished: Any) -> Artifact:
 @pytest.fixture(scope="session")
 def other(finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A later run of the same name."""
-    folder = tmp_path_factory.mktemp("other") / "tiny-later"
-    shutil.copytree(finished.folder, folder)
-    rename(folder, run="tiny-later", created="2999-01-01T00:00:00+00:00")
+    return _later(finished.folder, tmp_path_factory.mktemp("other") / "tiny-later", "2999-01-01T00:00:00+00:00")
+
+
+@pytest.fixture(scope="session")
+def third(finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """One later still."""
+    return _later(finished.folder, tmp_path_factory.mktemp("third") / "tiny-third", "2999-01-02T00:00:00+00:00")
+
+
+def _later(finished: Path, folder: Path, created: str) -> Artifact:
+    shutil.copytree(finished, folder)
+    rename(folder, run=folder.name, created=created)
     return open_artifact(folder)
 
 

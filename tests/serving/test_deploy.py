@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,8 +107,9 @@ def test_models_published_elsewhere_are_used(artifact: Artifact, other: Artifact
     assert "for path in tiny/metadata;" in service["healthcheck"]["test"][-1]  # no label stable to wait for
 
 
-def test_a_third_of_a_name_and_one_named_twice_are_refused(artifact: Artifact, other: Artifact, tmp_path: Path) -> None:
-    third = replace(other, folder=other.folder.with_name("third"))
+def test_a_third_of_a_name_and_one_named_twice_are_refused(
+    artifact: Artifact, other: Artifact, third: Artifact, tmp_path: Path
+) -> None:
     with pytest.raises(ArtifactError, match="at most 2"):
         deploy([artifact, other, third], tmp_path / "out")
     assert not list(tmp_path.iterdir())

@@ -164,6 +164,11 @@ def test_a_state_that_is_damaged_is_refused_in_one_line(key: str, value: np.ndar
     with pytest.raises(DataError, match="expected a file that `deepstack stream --state` wrote") as refused:
         load_state(engine(), path, 0.0)
     assert "\n" not in str(refused.value)
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match="expected a file that `deepstack stream --state` wrote"):
+        load_state(engine(), path, 0.0)
+    np.savez(path, **kept)
     for cut in (0, 10, 300, len(path.read_bytes()) - 10):
         path.write_bytes(path.read_bytes()[:cut])
         with pytest.raises(DataError, match=r"state\.npz"):

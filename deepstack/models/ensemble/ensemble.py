@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import keras
 
+from deepstack.config.model import ModelConfig
 from deepstack.errors import ConfigError
 from deepstack.layers.combine_members import CombineMembers
 from deepstack.layers.newest_step import NewestStep
@@ -111,14 +112,15 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: EnsembleCon
     answers = []
     require_members(config, head)
     for name, model in config.members:
-        entry = catalogue.find(model)
+        entry = line_of_member(config, model)
         seen = {key: given[key] for key in inputs_of(given, entry.sees, when=entry.when)}
         if entry.sees == "bar":
             seen[BASE] = newest
         shapes = {key: tuple(tensor.shape[1:]) for key, tensor in seen.items()}
         part = catalogue.build(model, shapes, head, config.options.get(model, {}))
         member = keras.Model(part.input, part.output, name=name)
-        answers.append(keras.layers.Reshape((len(head.names), head.logits), name=f"answer_{name}")(member(seen)))
+        answer = keras.layers.Reshape((len(head.names), head.logits), dtype="float32", name=f"answer_{name}")
+        answers.append(answer(member(seen)))
     kind, units = KINDS[config.ensemble_method]
     combine = CombineMembers(kind, units, learn=config.ensemble_method == "end_to_end", name=COMBINE)
     return keras.Model(given, head.shaped(combine(answers)), name="ensemble")
@@ -126,11 +128,16 @@ def build(inputs: Mapping[str, tuple[int, ...]], head: Head, config: EnsembleCon
 
 def with_options(line: Model, config: EnsembleConfig) -> Model:
     """The ensemble's catalogue line: it looks at all that its members look at."""
-    from deepstack.models import catalogue
-
-    members = [catalogue.find(model) for model in config.models]
+    members = [line_of_member(config, model) for model in config.models]
     several = any(member.sees == "timeframes" for member in members)
     return replace(line, sees="timeframes" if several else "window", when=any(member.when for member in members))
+
+
+def line_of_member(config: EnsembleConfig, model: str) -> Model:
+    """The catalogue line of a member, as its options make it."""
+    from deepstack.models import catalogue
+
+    return catalogue.line_of(ModelConfig(name=model, options=config.options.get(model, {})))
 
 
 def _dtype(name: str) -> str | None:
@@ -143,10 +150,8 @@ def require_members(config: EnsembleConfig, head: Head) -> None:
     Raises:
         ConfigError: names the member and says why.
     """
-    from deepstack.models import catalogue
-
     for model in config.models:
-        entry = catalogue.find(model)
+        entry = line_of_member(config, model)
         options: Any = read_options(entry.config, config.options.get(model, {}))
         why = ""
         if model == "ensemble":
