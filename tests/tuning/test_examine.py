@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from deepstack.candles.market import Candles
+from deepstack.config.model import ModelConfig
 from deepstack.config.run import RunConfig
 from deepstack.models import catalogue
 from deepstack.pipeline.market import Source, load_source
-from deepstack.pipeline.samples import find, slices
+from deepstack.pipeline.samples import Slices, find, slices
 from deepstack.training import prepare
 from deepstack.tuning.examine import Examiner, folds_of
 from deepstack.tuning.outcome import read_outcome, read_outcomes
@@ -55,6 +56,21 @@ def test_an_outcome_says_what_was_tried_and_what_it_returned(config: RunConfig, 
     daily = outcome.daily()["won"]
     assert daily.days[-1] < source.market["SYN01"].frame.index[-1]
     assert np.abs(daily.values).sum() > 0.0
+
+
+def test_trials_that_look_at_other_things_do_not_share_samples(
+    config: RunConfig, source: Source, tmp_path: Path
+) -> None:
+    examiner = Examiner(config, source, tmp_path)
+
+    def folds(*members: str) -> list[Slices]:
+        model = ModelConfig(name="ensemble", options={"other_models": list(members)})
+        return examiner._folds(config.model_copy(update={"model": model}))
+
+    without = folds("sequential", "tcn")
+    assert folds("sequential", "gru") is without
+    timed = folds("sequential", "episodic_memory")
+    assert set(timed[0].inputs) - set(without[0].inputs) == {"decision_s"}
 
 
 def test_trials_of_one_graph_compile_once(config: RunConfig, source: Source, tmp_path: Path) -> None:
