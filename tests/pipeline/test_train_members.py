@@ -95,7 +95,9 @@ def test_the_network_says_what_its_members_say_combined(
         fitted = train_members(config, parts, trained, resume=True)
     rows = parts.split.validation
     network, names = fitted.model, ("tcn", "gru", "sequential")
-    members = np.stack([settle_members._answers(network.get_layer(f"{name}_0"), name, head, parts) for name in names])
+    members = np.stack(
+        [settle_members._answers(network.get_layer(f"{name}_0"), catalogue.find(name), head, parts) for name in names]
+    )
     found = class_probabilities(network, head, part(parts.inputs, rows), parts.priors)
     for k, output in enumerate(parts.labels.outputs):
         codes = parts.labels.codes[rows, k]
