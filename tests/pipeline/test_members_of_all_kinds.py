@@ -13,10 +13,13 @@ import tensorflow as tf
 
 from deepstack.audit.chain import audit_chain
 from deepstack.audit.network import steady
+from deepstack.config.features import FeaturesConfig
 from deepstack.config.read import read_config
 from deepstack.config.run import RunConfig
 from deepstack.errors import ConfigError
+from deepstack.features.scale import fit_scaler
 from deepstack.layers.episodic_recall import NEVER_S
+from deepstack.layers.gramian import GramianAngularField
 from deepstack.models import catalogue
 from deepstack.models.heads import Head
 from deepstack.models.inputs import WHEN
@@ -160,6 +163,15 @@ def test_a_model_of_ones_own_is_a_member_too(config: RunConfig, tmp_path: Path) 
         fitted = train(config, parts, tmp_path)
         assert np.isfinite(fitted.validation if fitted.validation is not None else 0.0).all()
         steady(fitted.model, part(parts.inputs, parts.split.validation))
+
+
+def test_scaled_features_draw_the_image_of_unscaled_ones() -> None:
+    random = np.random.default_rng(0)
+    windows = random.normal(size=(4, 16, 3)).astype(np.float32) * [1.0, 50.0, 1e-3] + [0.0, 900.0, 1.0]
+    scaler = fit_scaler(windows.reshape(-1, 3).astype(np.float32), FeaturesConfig(clip_quantile=0.0))
+    scaled = scaler.transform(windows.reshape(-1, 3).astype(np.float32)).reshape(windows.shape)
+    draw = GramianAngularField(8)
+    np.testing.assert_allclose(draw(scaled.astype(np.float32)), draw(windows.astype(np.float32)), atol=2e-3)
 
 
 def remembers(network: keras.Model) -> bool:
