@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import serving
@@ -65,6 +66,26 @@ def served(folder: Path, *options: str) -> Iterator[Served]:
 def rows(count: int) -> np.ndarray:
     """Unscaled features."""
     return np.random.default_rng(7).normal(size=(count, serving.FEATURES)).astype(np.float32)
+
+
+def request_of(count: int) -> Any:
+    """A PredictRequest of so many rows, ready to be sent."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = NAME
+    request.inputs["features"].CopyFrom(tf.make_tensor_proto(rows(count)))
+    return request
+
+
+def stub_of(address: str) -> Any:
+    """A client of the server there, on a connection of its own."""
+    import grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 def ask_rest(one: Served, body: dict, method: str = "predict") -> tuple[int, dict]:

@@ -22,8 +22,8 @@ def signature_names(saved_model: Path, signature: str) -> dict[str, dict[str, st
     return {side: {name: tensor.name for name, tensor in named.items()} for side, named in sides.items()}
 
 
-RunByC = Callable[[Mapping[Path, Mapping[str, Mapping[str, np.ndarray]]]], list[dict[str, dict[str, np.ndarray]]]]
-"""SavedModel → signature → inputs, to signature → outputs of each SavedModel."""
+RunByC = Callable[..., list[dict[str, dict[str, np.ndarray]]]]
+"""SavedModel → signature → inputs and a ConfigProto in bytes, to signature → outputs of each SavedModel."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def run_by_c_library(tmp_path: Path) -> RunByC:
     """Runs SavedModels in one process without Python's TensorFlow."""
 
     def run(
-        wanted: Mapping[Path, Mapping[str, Mapping[str, np.ndarray]]],
+        wanted: Mapping[Path, Mapping[str, Mapping[str, np.ndarray]]], config: bytes = b""
     ) -> list[dict[str, dict[str, np.ndarray]]]:
         jobs = []
         for number, (saved_model, asked) in enumerate(wanted.items()):
@@ -41,7 +41,7 @@ def run_by_c_library(tmp_path: Path) -> RunByC:
                 np.savez(f"{place}_in.npz", **inputs)
                 files = {"inputs": f"{place}_in.npz", "result": f"{place}_out.npz"}
                 calls.append(signature_names(saved_model, signature) | files)
-            jobs.append({"saved_model": str(saved_model), "calls": calls})
+            jobs.append({"saved_model": str(saved_model), "calls": calls, "config": config.hex()})
         command = [sys.executable, "-I", str(PROGRAM), json.dumps(jobs)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

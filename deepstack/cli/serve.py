@@ -34,6 +34,9 @@ def serve(
     ] = 0.0,
     max_enqueued_rows: Annotated[int, typer.Option("--max-enqueued-rows", min=1, help="More are refused.")] = 4096,
     max_request_mb: Annotated[int, typer.Option("--max-request-mb", min=1, help="Larger ones are refused.")] = 64,
+    session_config: Annotated[
+        Path | None, typer.Option("--session-config", help="ConfigProto as text: how TensorFlow runs the models.")
+    ] = None,
     cache_mb: Annotated[int, typer.Option("--cache-mb", min=0, help="Room for answers that are kept; 0: none.")] = 0,
     cache_ttl_s: Annotated[float, typer.Option("--cache-ttl-s", min=0.0, help="How long an answer is kept.")] = 60.0,
     certificate: Annotated[Path | None, typer.Option("--certificate", help="PEM file: TLS for both protocols.")] = None,
@@ -69,6 +72,7 @@ def serve(
         from deepstack.serving.server.batching import Batching
         from deepstack.serving.server.serve import Options
         from deepstack.serving.server.serve import serve as run_server
+        from deepstack.serving.session_config import read_session_config
 
     batching = Batching(max_batch_size, batch_timeout_ms, max_enqueued_rows)
     options = Options(
@@ -81,6 +85,7 @@ def serve(
         certificate=certificate,
         key=key,
         token=os.environ.get(TOKEN, ""),
+        session=read_session_config(session_config),
         cache_bytes=cache_mb * 2**20,
         cache_ttl_s=cache_ttl_s,
     )

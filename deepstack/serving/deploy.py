@@ -20,6 +20,7 @@ from deepstack.serving.models_config import MODELS_CONFIG, SERVED_AT, entry_of, 
 from deepstack.serving.package import package_files
 from deepstack.serving.publish import labels_in, publish, published_from
 from deepstack.serving.request_record import artifact_sha256, saved_model
+from deepstack.serving.session_config import SESSION_CONFIG
 
 RECORD = ".deploy.json"
 """File in the folder with the sha256 of each file `deploy` wrote, so that one edited since is not overwritten."""
@@ -42,6 +43,7 @@ _TEMPLATES = {
     "constraints.txt": "constraints.txt.j2",
     "batching_parameters.txt": "batching_parameters.txt.j2",
     "monitoring.config": "monitoring.config.j2",
+    "session.config": "session.config.j2",
     "prometheus.yml": "prometheus.yml.j2",
     "kubernetes/kustomization.yaml": "kustomization.yaml.j2",
     "kubernetes/config.yaml": "config.yaml.j2",
@@ -236,6 +238,7 @@ def _facts(labelled: Mapping[str, Mapping[str, Artifact]], out: Path, models: Pa
         "grpc_port": GRPC_PORT,
         "rest_port": REST_PORT,
         "metrics_path": METRICS_PATH,
+        "session_config": SESSION_CONFIG,
         "user": USER,
         "pinned": {
             name: made for name, made in newest.manifest.versions.items() if name not in ("python", "deepstack")
@@ -272,6 +275,7 @@ def _arguments() -> tuple[str, ...]:
         "--enable_batching=true",
         "--batching_parameters_file=/config/batching_parameters.txt",
         "--monitoring_config_file=/config/monitoring.config",
+        "--tensorflow_session_config_file=/config/session.config",
         # Else its pools have a thread for every processor of the machine, which a limit then holds back.
         f"--tensorflow_intra_op_parallelism={CPUS}",
         f"--tensorflow_inter_op_parallelism={CPUS}",

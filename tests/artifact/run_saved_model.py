@@ -1,7 +1,7 @@
 """Run SavedModels through TensorFlow's C API alone: no TensorFlow, Keras or deepstack in Python.
 
-argv[1]: JSON list of {saved_model, calls: [{inputs: .npz by input, feeds: input → tensor name, fetches: output → tensor
-name, result: .npz}]}. Byte strings are fed from arrays of kind S.
+argv[1]: JSON list of {saved_model, config: a serialized ConfigProto in hexadecimal, calls: [{inputs: .npz by input,
+feeds: input → tensor name, fetches: output → tensor name, result: .npz}]}. Byte strings are fed from arrays of kind S.
 """
 
 import ctypes
@@ -46,11 +46,13 @@ def pointer(value: int) -> ctypes.c_void_p:
 class Session:
     """A loaded SavedModel."""
 
-    def __init__(self, library: ctypes.CDLL, folder: str) -> None:
+    def __init__(self, library: ctypes.CDLL, folder: str, config: bytes) -> None:
         self.library, self.status = library, library.TF_NewStatus()
         self.graph = library.TF_NewGraph()
         tags = (ctypes.c_char_p * 1)(b"serve")
         options = pointer(library.TF_NewSessionOptions())
+        library.TF_SetConfig(options, config, ctypes.c_size_t(len(config)), pointer(self.status))
+        self.check()
         self.session = library.TF_LoadSessionFromSavedModel(
             options, None, folder.encode(), tags, 1, pointer(self.graph), None, pointer(self.status)
         )
@@ -116,7 +118,7 @@ def answer(session: Session, call: dict[str, Any]) -> None:
 def main() -> None:
     library = load_library()
     for job in json.loads(sys.argv[1]):
-        session = Session(library, job["saved_model"])
+        session = Session(library, job["saved_model"], bytes.fromhex(job["config"]))
         for call in job["calls"]:
             answer(session, call)
     assert not {"tensorflow", "keras", "deepstack"} & set(sys.modules)

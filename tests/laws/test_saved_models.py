@@ -21,6 +21,7 @@ from deepstack.features.scale import fit_scaler
 from deepstack.models.catalogue import MODELS
 from deepstack.models.heads import binary_head
 from deepstack.models.inputs import WHEN
+from deepstack.serving.session_config import read_session_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,13 +88,13 @@ def test_every_saved_form_predicts_the_same(trained: dict[str, tuple[keras.Model
         np.testing.assert_allclose(served["probability"], wanted, atol=1e-5, err_msg=name)
 
 
-def test_the_c_library_answers_every_servable_without_keras(
+def test_the_c_library_answers_every_servable_without_keras_as_deploy_sets_it(
     trained: dict[str, tuple[keras.Model, Path]], run_by_c_library: Callable[..., Any]
 ) -> None:
     asked = {
         folder / "served": {"serving_default": inputs_of(name, 8, seed=1)} for name, (_, folder) in trained.items()
     }
-    found = run_by_c_library(asked)
+    found = run_by_c_library(asked, read_session_config().SerializeToString())
     for (name, (_, folder)), answers in zip(trained.items(), found, strict=True):
         serve = tf.saved_model.load(str(folder / "served")).signatures["serving_default"]
         wanted = serve(**{key: tf.constant(values) for key, values in inputs_of(name, 8, seed=1).items()})

@@ -1,44 +1,63 @@
-"""The process of a version is warm in every signature that its records ask."""
+"""The process of a version is warm in every signature that its records ask, and answers as the SavedModel does."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import pytest
 import tensorflow as tf
 
-from deepstack.serving.server.worker import WARM_UP_CALLS, _warm_up, load
+from deepstack.serving.server.worker import WARM_UP_CALLS, Arrays, Loaded, warm_up
+from deepstack.serving.session_config import read_session_config
 
 
-class Spied:
-    """A SavedModel whose calls are counted by signature."""
+class Spied(Loaded):
+    """A version whose calls are counted by signature."""
 
-    def __init__(self, model: Any) -> None:
-        self.calls = dict.fromkeys(model.signatures, 0)
-        self.signatures = {name: self._counted(name, call) for name, call in model.signatures.items()}
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, read_session_config())
+        self.calls: Counter[str] = Counter()
 
-    def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(**inputs: Any) -> Any:
-            self.calls[name] += 1
-            return call(**inputs)
-
-        return counted
+    def ask(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        self.calls[signature] += 1
+        return super().ask(signature, inputs)
 
 
-def test_every_signature_that_is_recorded_is_called(versions: Path) -> None:
-    model = Spied(tf.saved_model.load(str(versions / "1")))
-    _warm_up(model, versions / "1", None)
-    told = {name: count for name, count in model.calls.items() if count}
-    assert {"serving_default", "predict_scaled", "classify", "regress"} <= set(told)
-    assert told["serving_default"] == 2 * WARM_UP_CALLS  # one row, and a batch
-    assert told["classify"] == told["regress"] == WARM_UP_CALLS
+@pytest.fixture(scope="module")
+def folder(versions: Path) -> Path:
+    return versions / "1"
 
 
-def test_who_is_awaited_is_warmed_by_one_request(versions: Path) -> None:
-    model = Spied(tf.saved_model.load(str(versions / "1")))
-    _warm_up(model, versions / "1", 1)
-    assert model.calls["serving_default"] == sum(model.calls.values()) == WARM_UP_CALLS
+def test_every_signature_that_is_recorded_is_called(folder: Path) -> None:
+    model = Spied(folder)
+    warm_up(model, folder)
+    assert {"serving_default", "predict_scaled", "classify", "regress"} <= set(model.calls)
+    assert model.calls["serving_default"] == 2 * WARM_UP_CALLS  # one row, and a batch
+    assert model.calls["classify"] == model.calls["regress"] == WARM_UP_CALLS
 
 
-def test_signatures_are_told(versions: Path) -> None:
-    _, definitions = load(versions / "1", 1)
-    assert {"serving_default", "classify", "regress"} <= set(definitions)
+def test_who_is_awaited_is_warmed_by_one_request(folder: Path) -> None:
+    model = Spied(folder)
+    warm_up(model, folder, 1)
+    assert model.calls["serving_default"] == model.calls.total() == WARM_UP_CALLS
+
+
+@pytest.mark.parametrize("executor", ["", "SINGLE_THREADED_EXECUTOR"])
+def test_a_session_says_what_the_saved_model_says(folder: Path, executor: str) -> None:
+    settings = read_session_config()
+    settings.experimental.executor_type = executor
+    model, plain = Loaded(folder, settings), tf.saved_model.load(str(folder))
+    assert model.signatures.keys() == plain.signatures.keys()
+    values = np.random.default_rng(3).normal(size=[5, *_shape(model)]).astype(np.float32)
+    wanted = plain.signatures["serving_default"](features=tf.constant(values))
+    found = model.ask("serving_default", {"features": values})
+    assert found.keys() == wanted.keys()
+    for name, each in found.items():
+        np.testing.assert_allclose(each, wanted[name], atol=1e-6, err_msg=name)
+    with pytest.raises((ValueError, tf.errors.OpError)):
+        model.ask("serving_default", {"features": values[:, :1]})
+
+
+def _shape(model: Loaded) -> list[int]:
+    return [dim.size for dim in model.signatures["serving_default"].inputs["features"].tensor_shape.dim][1:]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grpc import StatusCode
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow_serving.config import model_server_config_pb2 as configs
 
 from deepstack.errors import ArtifactError
@@ -16,6 +17,7 @@ from deepstack.serving.server.batching import Arrays, Batcher, Batching
 from deepstack.serving.server.refusal import Refusal, not_found
 from deepstack.serving.server.response_cache import ResponseCache
 from deepstack.serving.server.version import Version
+from deepstack.serving.session_config import read_session_config
 
 KEPT_STATES = 20
 """Versions that have gone whose state is still told."""
@@ -57,12 +59,14 @@ class Models:
         batching: of every signature.
         sizes: told model, version, signature and rows of every call.
         cache: of answers.
+        settings: of every version's TensorFlow session.
     """
 
     folder: Path
     batching: Batching = field(default_factory=Batching)
     sizes: Callable[[str, int, str, int], None] = lambda *_: None
     cache: ResponseCache = field(default_factory=ResponseCache)
+    settings: ConfigProto = field(default_factory=read_session_config)
     loaded: dict[str, dict[int, Version]] = field(default_factory=dict)
     gone: dict[str, dict[int, Version]] = field(default_factory=dict)
     _given: tuple[dict[str, Wanted], float] | None = None
@@ -89,7 +93,7 @@ class Models:
             # Settled before anything is loaded: a version published meanwhile is the next look's.
             keeps = {name: one.versions() for name, one in wanted.items()}
             new = [
-                Version(name, number, folder)
+                Version(name, number, folder, settings=self.settings)
                 for name in wanted
                 for number, folder in keeps[name].items()
                 if number not in self.loaded.get(name, {}) and not self._failed(name, number, folder)

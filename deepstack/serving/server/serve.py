@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import uvicorn
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
 
 from deepstack.errors import DeepstackError
 from deepstack.serving.server.batching import Batching
@@ -18,6 +19,7 @@ from deepstack.serving.server.metrics import Metrics
 from deepstack.serving.server.models import Models
 from deepstack.serving.server.response_cache import ResponseCache
 from deepstack.serving.server.rest_api import make_rest
+from deepstack.serving.session_config import read_session_config
 
 GRACE_S = 10.0
 """For what is asked when the server ends: of each protocol, then of the models."""
@@ -35,6 +37,7 @@ class Options:
         most_bytes: of a request.
         certificate, key: PEM files; both or neither.
         token: bearer token that every request must carry; empty lets everybody in.
+        session: how TensorFlow runs the graphs.
         cache_bytes, cache_ttl_s: room and age of answers that are kept; 0 bytes keeps none.
     """
 
@@ -47,6 +50,7 @@ class Options:
     certificate: Path | None = None
     key: Path | None = None
     token: str = ""
+    session: ConfigProto = field(default_factory=read_session_config)
     cache_bytes: int = 0
     cache_ttl_s: float = 60.0
 
@@ -57,7 +61,7 @@ class Server:
     def __init__(self, folder: Path, options: Options, more: Any = None) -> None:
         self.options = options
         cache = ResponseCache(options.cache_bytes, options.cache_ttl_s)
-        self.models = Models(folder, options.batching, self._size, cache)
+        self.models = Models(folder, options.batching, self._size, cache, options.session)
         self.metrics = Metrics(self.models.loaded)
         self.metrics.watch_cache(cache)
         limits: dict[str, Any] = {"most_bytes": options.most_bytes, "token": options.token}

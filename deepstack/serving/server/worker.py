@@ -1,15 +1,19 @@
 """The process of one model version: it loads the SavedModel, answers message by message, and ends with its server.
 
-`python -m deepstack.serving.server.worker SOCKET VERSION_FOLDER [awaited]`. It needs TensorFlow and the SavedModel, no
-Keras. Awaited, by requests that a process has died over, it answers as soon as it can: one request warms it up.
+`python -m deepstack.serving.server.worker SOCKET VERSION_FOLDER SESSION_CONFIG [awaited]`, the config in base64. It
+needs TensorFlow and the SavedModel, no Keras. Awaited, by requests that a process has died over, it answers as soon as
+it can: one request warms it up.
 """
 
 import base64
+import functools
 import itertools
+import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,45 +29,70 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 from deepstack.serving.server.frames import LENGTHS, pack, unpack
 
 WARM_UP_CALLS = 2
+Arrays = dict[str, np.ndarray]
 
 
-def main(address: str, folder: Path, awaited: bool = False) -> None:
+class Loaded:
+    """A SavedModel in a session, as TensorFlow Serving holds it.
+
+    Args:
+        folder: of the version.
+        settings: of the session.
+
+    Raises:
+        OSError, ValueError, tf.errors.OpError: no SavedModel to serve, or one that this TensorFlow cannot load.
+    """
+
+    def __init__(self, folder: Path, settings: config_pb2.ConfigProto) -> None:
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it calls the loader of sessions deprecated
+        self.session = tf.compat.v1.Session(graph=tf.Graph(), config=settings)
+        found = tf.compat.v1.saved_model.load(self.session, [tf.saved_model.SERVING], str(folder))
+        self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = {
+            name: one for name, one in found.signature_def.items() if not name.startswith("__")
+        }
+        self._prepared = functools.cache(self._prepare)
+
+    def ask(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """Outputs by name.
+
+        Raises:
+            ValueError, TypeError, tf.errors.OpError: the graph does not take the inputs.
+        """
+        names, run = self._prepared(signature)
+        return {name: np.asarray(value) for name, value in run(*(inputs[name] for name in names)).items()}
+
+    def _prepare(self, signature: str) -> tuple[list[str], Callable[..., Arrays]]:
+        """Names of the inputs in the order in which the callable takes them."""
+        definition = self.signatures[signature]
+        names = sorted(definition.inputs)
+        outputs = {name: info.name for name, info in definition.outputs.items()}
+        return names, self.session.make_callable(outputs, [definition.inputs[name].name for name in names])
+
+
+def main(address: str, folder: Path, settings: str, awaited: bool = False) -> None:
     """Connect, load, warm up, answer until the server hangs up."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     link.connect(address)
     try:
-        model, definitions = load(folder, 1 if awaited else None)
+        model = Loaded(folder, config_pb2.ConfigProto.FromString(base64.b64decode(settings)))
+        warm_up(model, folder, 1 if awaited else None)
     except (OSError, ValueError, tf.errors.OpError) as error:
         link.sendall(pack({"id": 0, "error": f"{type(error).__name__}: {str(error)[:500]}", "code": "load"}, {}))
         return
-    link.sendall(pack({"id": 0, "signatures": definitions}, {}))
+    described = {name: base64.b64encode(one.SerializeToString()).decode() for name, one in model.signatures.items()}
+    link.sendall(pack({"id": 0, "signatures": described}, {}))
     while (message := _receive(link)) is not None:
         head, arrays = message
         link.sendall(_answered(model, head, arrays))
 
 
-def load(folder: Path, most_requests: int | None = None) -> tuple[Any, dict[str, str]]:
-    """The SavedModel, warmed by so many of its recorded requests, and its signatures as base64 of their protobufs."""
-    stored = saved_model_pb2.SavedModel()
-    stored.ParseFromString((folder / "saved_model.pb").read_bytes())
-    (graph,) = (graph for graph in stored.meta_graphs if "serve" in graph.meta_info_def.tags)
-    definitions = {
-        name: base64.b64encode(definition.SerializeToString()).decode()
-        for name, definition in graph.signature_def.items()
-        if not name.startswith("__")
-    }
-    model = tf.saved_model.load(str(folder))
-    _warm_up(model, folder, most_requests)
-    return model, definitions
-
-
-def _warm_up(model: Any, folder: Path, most_requests: int | None) -> None:
-    """Replay the recorded requests, as TensorFlow Serving does before a version is available."""
+def warm_up(model: Loaded, folder: Path, most_requests: int | None = None) -> None:
+    """Replay the recorded requests, so many at most, as TensorFlow Serving does before a version is available."""
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     if not path.exists():
         return
@@ -75,10 +104,10 @@ def _warm_up(model: Any, folder: Path, most_requests: int | None) -> None:
             continue
         name, inputs = recorded
         for _ in range(WARM_UP_CALLS):
-            model.signatures[name](**inputs)
+            model.ask(name, inputs)
 
 
-def _recorded(log: Any) -> tuple[str, dict[str, tf.Tensor]] | None:
+def _recorded(log: Any) -> tuple[str, Arrays] | None:
     """The signature and the inputs of a recorded request; None of a kind that asks several signatures at once."""
     kind = log.WhichOneof("log_type")
     if kind not in ("predict_log", "classify_log", "regress_log"):
@@ -86,23 +115,21 @@ def _recorded(log: Any) -> tuple[str, dict[str, tf.Tensor]] | None:
     request = getattr(log, kind).request
     name = request.model_spec.signature_name or "serving_default"
     if kind == "predict_log":
-        return name, {key: tf.constant(tf.make_ndarray(tensor)) for key, tensor in request.inputs.items()}
+        return name, {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
     examples = [example.SerializeToString() for example in request.input.example_list.examples]
-    return name, {"inputs": tf.constant(examples, tf.string)}
+    return name, {"inputs": np.array(examples, object)}
 
 
-def _answered(model: Any, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
+def _answered(model: Loaded, head: dict[str, Any], arrays: Arrays) -> bytes:
     try:
-        tensors = {name: tf.constant(array) for name, array in arrays.items()}
-        outputs = model.signatures[head["signature"]](**tensors)
-        return pack({"id": head["id"]}, {name: np.asarray(value.numpy()) for name, value in outputs.items()})
+        return pack({"id": head["id"]}, model.ask(head["signature"], arrays))
     except (tf.errors.InvalidArgumentError, ValueError, TypeError) as error:
         return pack({"id": head["id"], "error": str(error)[:500], "code": "invalid"}, {})
     except tf.errors.OpError as error:
         return pack({"id": head["id"], "error": str(error)[:500], "code": "internal"}, {})
 
 
-def _receive(link: socket.socket) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+def _receive(link: socket.socket) -> tuple[dict[str, Any], Arrays] | None:
     lengths = _exactly(link, LENGTHS.size)
     if lengths is None:
         return None
@@ -124,4 +151,4 @@ def _exactly(link: socket.socket, count: int) -> bytes | None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:] == ["awaited"])
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:] == ["awaited"])

@@ -1,0 +1,70 @@
+"""Messages of a link arrive whole however the bytes are cut, and nobody waits for a process that has ended."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deepstack.serving.server.frames import pack
+from deepstack.serving.server.link import Link, LinkEndedError
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def made() -> tuple[Link, list[Link]]:
+    lost: list[Link] = []
+    link = Link(lost.append)
+    link.connection_made(Wire())
+    return link, lost
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_answers_find_who_asked_in_whatever_pieces_they_come(size: int) -> None:
+    async def run() -> None:
+        link, _ = made()
+        first, second = (asyncio.create_task(link.ask({"signature": name}, {})) for name in "ab")
+        await asyncio.sleep(0)
+        values = np.arange(100, dtype=np.float32)
+        stream = pack({"id": 0, "hello": 1}, {}) + pack({"id": 2}, {"x": -values}) + pack({"id": 1}, {"x": values})
+        for start in range(0, len(stream), size):
+            link.data_received(stream[start : start + size])
+        assert (await link.greeting)["hello"] == 1
+        np.testing.assert_array_equal((await first)[1]["x"], values)
+        np.testing.assert_array_equal((await second)[1]["x"], -values)
+
+    asyncio.run(run())
+
+
+def test_who_waits_hears_of_the_end_and_the_owner_before_them() -> None:
+    async def run() -> None:
+        link, lost = made()
+        asked = asyncio.create_task(link.ask({}, {}))
+        await asyncio.sleep(0)
+        link.connection_lost(None)
+        assert lost == [link]
+        for waiting in (asked, link.greeting):
+            with pytest.raises(LinkEndedError):
+                await waiting
+
+    asyncio.run(run())
+
+
+def test_nobody_asks_before_the_process_has_called() -> None:
+    async def run() -> None:
+        with pytest.raises(LinkEndedError):
+            await Link(lambda link: None).ask({}, {})
+
+    asyncio.run(run())
