@@ -27,7 +27,8 @@ def deploy(
     """Write what runs models in production, with TensorFlow Serving or deepstack's own server.
 
     DIR gets docker-compose.yml, two Dockerfiles, kubernetes/*.yaml, models.config, batching_parameters.txt,
-    monitoring.config, prometheus.yml and, unless --models-dir is given, models/ with the artifacts published.
+    monitoring.config, session.config, prometheus.yml and, unless --models-dir is given, models/ with the artifacts
+    published.
 
     \b
     Examples:

@@ -233,6 +233,7 @@ def _facts(labelled: Mapping[str, Mapping[str, Artifact]], out: Path, models: Pa
         "models_dir": _mounted(f"./{MODELS}" if models is None else str(models.absolute())),
         "served_at": SERVED_AT,
         "arguments": _arguments(),
+        "processor_arguments": (*_arguments(), "--tensorflow_session_config_file=/config/session.config"),
         "cpus": CPUS,
         "memory_gib": _memory_gib(artifacts),
         "grpc_port": GRPC_PORT,
@@ -275,7 +276,6 @@ def _arguments() -> tuple[str, ...]:
         "--enable_batching=true",
         "--batching_parameters_file=/config/batching_parameters.txt",
         "--monitoring_config_file=/config/monitoring.config",
-        "--tensorflow_session_config_file=/config/session.config",
         # Else its pools have a thread for every processor of the machine, which a limit then holds back.
         f"--tensorflow_intra_op_parallelism={CPUS}",
         f"--tensorflow_inter_op_parallelism={CPUS}",

@@ -8,11 +8,13 @@ from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from deepstack.errors import DeepstackError
 
 SESSION_CONFIG = """\
-# A prediction of one bar is a chain of small operations: it is done sooner by one thread that runs them one after the
-# other than by threads that hand each next one over. A product of matrices still shares all cores.
+# An answer is a chain of small operations: one thread that runs them one after the other is done sooner than several
+# that hand each next one over. Products of matrices still share the processors. Take the line out for GPUs, for graphs
+# of TensorFlow 1 with conditions or loops, which this executor does not know, and for large batches through wide
+# networks, as an ensemble's members, which are answered sooner without it.
 experimental { executor_type: "SINGLE_THREADED_EXECUTOR" }
 """
-"""What `deploy` ships and our server takes by default; measured in docs/serving.md."""
+"""What `deploy` ships and our server takes by default; measured by `python benchmarks/executor.py`."""
 
 
 def read_session_config(path: Path | None = None) -> ConfigProto:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
 
 from deepstack.cli.app import main
 from deepstack.config.folds import FoldsConfig
@@ -98,12 +99,12 @@ def test_serve(calls: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for path in pair:
         path.write_text("x")
     monkeypatch.setenv("DEEPSTACK_TOKEN", "secret")
+    (tmp_path / "session.config").write_text("intra_op_parallelism_threads: 3")
     ports = ["--rest-port", "0", "--grpc-port", "9", "--host", "0.0.0.0", "--poll-s", "3"]
     batch = ["--max-batch-size", "5", "--batch-timeout-ms", "1.5", "--max-enqueued-rows", "77"]
     room = ["--max-request-mb", "3", "--cache-mb", "2", "--cache-ttl-s", "9"]
-    assert (
-        done("serve", str(tmp_path), *ports, *batch, *room, "--certificate", str(pair[0]), "--key", str(pair[1])) == 0
-    )
+    files = ["--certificate", str(pair[0]), "--key", str(pair[1]), "--session-config", str(tmp_path / "session.config")]
+    assert done("serve", str(tmp_path), *ports, *batch, *room, *files) == 0
     (((_, options, _, _), _),) = calls
     assert options == Options(
         host="0.0.0.0",
@@ -115,9 +116,22 @@ def test_serve(calls: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         certificate=pair[0],
         key=pair[1],
         token="secret",
+        session=ConfigProto(intra_op_parallelism_threads=3),
         cache_bytes=2 * 2**20,
         cache_ttl_s=9.0,
     )
+
+
+@pytest.mark.parametrize(("text", "word"), [(None, "No such file"), ("threads: 3", 'no field named "threads"')])
+def test_serve_refuses_what_is_no_session_config(
+    calls: list, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, word: str
+) -> None:
+    path = tmp_path / "session.config"
+    if text is not None:
+        path.write_text(text)
+    assert done("serve", str(tmp_path), "--session-config", str(path)) != 0
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert str(path) in line and word in line and not calls
 
 
 def test_serve_answers_for_candles_too_and_remembers_their_features(

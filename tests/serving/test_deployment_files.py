@@ -74,13 +74,29 @@ def arguments_of(made: Path, where: str) -> list[str]:
 @pytest.mark.parametrize("where", ["compose", "deployment-cpu", "deployment-gpu"])
 def test_the_server_gets_flags_it_knows_and_files_that_are_mounted(made: Path, where: str) -> None:
     flags = dict(argument.removeprefix("--").split("=") for argument in arguments_of(made, where))
-    assert set(flags) == FLAGS
+    # The executor of one thread, which the session's file asks for, knows no GPU.
+    assert set(flags) == FLAGS - ({"tensorflow_session_config_file"} if where == "deployment-gpu" else set())
     assert flags["model_config_file"] == "/models/models.config"
     # Without it a server with labels in its file does not start (tensorflow/serving, server_core.cc).
     assert flags["allow_version_labels_for_unavailable_models"] == "true"
-    for flag in ("batching_parameters_file", "monitoring_config_file", "tensorflow_session_config_file"):
-        assert (made / Path(flags[flag]).name).is_file()
-        assert Path(flags[flag]).parent == Path("/config")
+    asked = {value for value in flags.values() if value.startswith("/config/")}
+    assert len(asked) == len(flags.keys() & {flag for flag in FLAGS if flag.endswith("_file")}) - 1
+    if where == "compose":
+        assert asked == mounted(made, "tensorflow-serving") & {f"/config/{path.name}" for path in made.iterdir()}
+    else:
+        assert asked <= {f"/config/{name}" for name in manifests(made)["config"]["data"]}
+
+
+def test_our_own_server_runs_as_the_session_s_file_says(made: Path) -> None:
+    command = loaded(made / "docker-compose.yml")["services"]["server"]["command"]
+    file = command[command.index("--session-config") + 1]
+    assert file in mounted(made, "server")
+    assert (made / Path(file).name).is_file()
+
+
+def mounted(made: Path, service: str) -> set[str]:
+    """Where a service of docker-compose.yml sees what."""
+    return {volume["target"] for volume in loaded(made / "docker-compose.yml")["services"][service]["volumes"]}
 
 
 def test_every_manifest_has_the_fields_kubernetes_asks_for(made: Path) -> None:

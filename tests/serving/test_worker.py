@@ -1,5 +1,8 @@
 """The process of a version is warm in every signature that its records ask, and answers as the SavedModel does."""
 
+import asyncio
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
+from deepstack.serving.server.version import Version
 from deepstack.serving.server.worker import WARM_UP_CALLS, Arrays, Loaded, warm_up
 from deepstack.serving.session_config import read_session_config
 
@@ -57,6 +62,29 @@ def test_a_session_says_what_the_saved_model_says(folder: Path, executor: str) -
         np.testing.assert_allclose(each, wanted[name], atol=1e-6, err_msg=name)
     with pytest.raises((ValueError, tf.errors.OpError)):
         model.ask("serving_default", {"features": values[:, :1]})
+
+
+def test_what_cannot_be_loaded_says_why(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "1"
+    shutil.copytree(folder, other)
+    stored = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    stored.meta_graphs[0].meta_info_def.tags[:] = ["train"]
+    (other / "saved_model.pb").write_bytes(stored.SerializeToString())
+    version = Version("net", 1, other)
+    asyncio.run(version.load())
+    assert version.state == "END"
+    assert "serve" in version.error and "train" in version.error
+
+
+def test_a_process_that_dies_while_it_loads_leaves_its_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[3]); sys.exit(7)"
+    python = folder.parent / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{program}' \"$@\"\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    version = Version("net", 1, folder)
+    asyncio.run(version.load())
+    assert version.error == "its process ended with exit code 7 while it started"
 
 
 def _shape(model: Loaded) -> list[int]:

@@ -19,7 +19,7 @@ from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from deepstack.serving.server.batching import Batcher
-from deepstack.serving.server.link import Arrays, Link, LinkEndedError
+from deepstack.serving.server.link import ENDED, Arrays, Link, LinkEndedError
 from deepstack.serving.server.refusal import Refusal, invalid
 from deepstack.serving.session_config import read_session_config
 
@@ -77,8 +77,6 @@ class Version:
             await self._end()
             return
         self.state = "AVAILABLE"
-        if self._link is not None and not self._link.open:
-            self._lost(self._link)
 
     async def ask(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """The outputs of a signature; asked once more where the process dies over it.
@@ -88,11 +86,11 @@ class Version:
         """
         with self.held():
             for _ in range(2):
-                await self._ready.wait()
-                if self.state == "END":
+                link = await self._living()
+                if link is None:
                     break
                 try:
-                    return await self._ask_once(signature, inputs)
+                    return await self._ask_once(link, signature, inputs)
                 except LinkEndedError:
                     continue
             raise Refusal(StatusCode.UNAVAILABLE, f"the process of {self.model} version {self.number} died")
@@ -119,41 +117,51 @@ class Version:
         """Of the process."""
         return self._process.pid if self._process else None
 
+    async def _living(self) -> Link | None:
+        """The link to a process that can be asked, once there is one; None where none will be."""
+        while True:
+            await self._ready.wait()
+            if self.state == "END" or self._link is None:
+                return None
+            if self._link.open:
+                return self._link
+            self._lost(self._link)
+
     async def _start(self, *more: str) -> None:
         loop = asyncio.get_running_loop()
         link = Link(self._lost)
         with tempfile.TemporaryDirectory(prefix="deepstack-") as place:
             address = f"{place}/link"
             server = await loop.create_unix_server(lambda: link, address)
-            settings = base64.b64encode(self.settings.SerializeToString()).decode()
-            given = (address, str(self.folder), settings, *more)
-            command = (sys.executable, "-m", "deepstack.serving.server.worker", *given)
-            self._process = await asyncio.create_subprocess_exec(*command)
-            ended = asyncio.ensure_future(self._process.wait())
-            either: set[asyncio.Future[Any]] = {link.greeting, ended}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            server.close()
-        if not link.greeting.done():
-            raise LinkEndedError(f"its process ended with exit code {ended.result()} while it started")
-        ended.cancel()
-        head = link.greeting.result()
-        if "error" in head or not link.open:
-            raise LinkEndedError(head.get("error", "its process ended as soon as it had started"))
+            try:
+                settings = base64.b64encode(self.settings.SerializeToString()).decode()
+                given = (address, str(self.folder), settings, *more)
+                command = (sys.executable, "-m", "deepstack.serving.server.worker", *given)
+                self._process = await asyncio.create_subprocess_exec(*command)
+                head = await _greeted(link, self._process)
+            finally:
+                server.close()
+        if "error" in head:
+            raise LinkEndedError(head["error"])
         self.signatures = {
             name: SignatureDef.FromString(base64.b64decode(text)) for name, text in head["signatures"].items()
         }
         self._link = link
         self._ready.set()
+        if not link.open:
+            self._lost(link)
 
     def _lost(self, link: Link) -> None:
-        """Replace the process of this link, unless it was meant to end."""
-        if link is self._link and self.state in ("AVAILABLE", "UNLOADING"):
+        """Replace the process of this link, unless that is under way or it was meant to end."""
+        if link is self._link and self.state != "END":
+            self._link = None
             self._ready.clear()
             self._spawn(self._replace())
 
     async def _replace(self) -> None:
         """Start processes until one answers or too many have ended."""
         why, pause_s = "", PAUSE_S
+        await self._kill()
         while self._barren < RESTARTS and self.state != "END":
             self.restarts, self._barren = self.restarts + 1, self._barren + 1
             try:
@@ -169,9 +177,8 @@ class Version:
             self.error = f"its process died {self._barren + 1} times in a row{why}"
             await self._end()
 
-    async def _ask_once(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        assert self._link is not None
-        head, arrays = await self._link.ask({"signature": signature}, inputs)
+    async def _ask_once(self, link: Link, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        head, arrays = await link.ask({"signature": signature}, inputs)
         self._barren = 0
         if "error" in head:
             code = StatusCode.INVALID_ARGUMENT if head["code"] == "invalid" else StatusCode.INTERNAL
@@ -195,3 +202,22 @@ class Version:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _greeted(link: Link, process: asyncio.subprocess.Process) -> dict[str, Any]:
+    """The head of its first message.
+
+    Raises:
+        LinkEndedError: it ended before, with its exit code.
+    """
+    ended = asyncio.ensure_future(process.wait())
+    either: set[asyncio.Future[Any]] = {link.greeting, ended}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if link.greeting.done() and not link.greeting.exception():
+            return link.greeting.result()
+        await asyncio.wait({ended}, timeout=1.0)
+        code = f" with exit code {ended.result()}" if ended.done() else ""
+        raise LinkEndedError(f"{ENDED}{code} while it started")
+    finally:
+        ended.cancel()

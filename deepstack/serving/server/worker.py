@@ -6,14 +6,13 @@ it can: one request warms it up.
 """
 
 import base64
-import functools
 import itertools
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +41,22 @@ class Loaded:
 
     Args:
         folder: of the version.
-        settings: of the session.
+        settings: of the session; an executor of one thread, which knows no GPU, is not taken where there is one.
 
     Raises:
-        OSError, ValueError, tf.errors.OpError: no SavedModel to serve, or one that this TensorFlow cannot load.
+        OSError, ValueError, RuntimeError, tf.errors.OpError: no SavedModel to serve, or one that this TensorFlow cannot
+            load.
     """
 
     def __init__(self, folder: Path, settings: config_pb2.ConfigProto) -> None:
+        if tf.config.list_physical_devices("GPU"):
+            settings.experimental.executor_type = ""
         logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it calls the loader of sessions deprecated
         self.session = tf.compat.v1.Session(graph=tf.Graph(), config=settings)
         found = tf.compat.v1.saved_model.load(self.session, [tf.saved_model.SERVING], str(folder))
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = {
             name: one for name, one in found.signature_def.items() if not name.startswith("__")
         }
-        self._prepared = functools.cache(self._prepare)
 
     def ask(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """Outputs by name.
@@ -63,15 +64,10 @@ class Loaded:
         Raises:
             ValueError, TypeError, tf.errors.OpError: the graph does not take the inputs.
         """
-        names, run = self._prepared(signature)
-        return {name: np.asarray(value) for name, value in run(*(inputs[name] for name in names)).items()}
-
-    def _prepare(self, signature: str) -> tuple[list[str], Callable[..., Arrays]]:
-        """Names of the inputs in the order in which the callable takes them."""
-        definition = self.signatures[signature]
-        names = sorted(definition.inputs)
-        outputs = {name: info.name for name, info in definition.outputs.items()}
-        return names, self.session.make_callable(outputs, [definition.inputs[name].name for name in names])
+        asked = self.signatures[signature]
+        outputs = {name: info.name for name, info in asked.outputs.items()}
+        found = self.session.run(outputs, {asked.inputs[name].name: array for name, array in inputs.items()})
+        return {name: np.asarray(value) for name, value in found.items()}
 
 
 def main(address: str, folder: Path, settings: str, awaited: bool = False) -> None:
@@ -81,7 +77,7 @@ def main(address: str, folder: Path, settings: str, awaited: bool = False) -> No
     try:
         model = Loaded(folder, config_pb2.ConfigProto.FromString(base64.b64decode(settings)))
         warm_up(model, folder, 1 if awaited else None)
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
         link.sendall(pack({"id": 0, "error": f"{type(error).__name__}: {str(error)[:500]}", "code": "load"}, {}))
         return
     described = {name: base64.b64encode(one.SerializeToString()).decode() for name, one in model.signatures.items()}
