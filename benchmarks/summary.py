@@ -20,6 +20,7 @@ of one script on one machine. The figures were measured on 2 CPU cores without a
 CLOSING = """
 Single rows through a deep network are many small matrix products, where oneDNN's set-up costs more than the product:
 serve with `TF_ENABLE_ONEDNN_OPTS=0` (docs/artifact.md). Training is the other way round: leave it at its default there.
+An executor of one thread answers sooner as well (docs/serving.md).
 
 What bounds a training step against PyTorch, and what was tried, stands at the head of `benchmarks/engine.py`; what a
 server adds to a batch, at that of `benchmarks/server.py`.
