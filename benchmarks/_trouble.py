@@ -54,6 +54,7 @@ def trouble(exports: Path, minutes: float) -> dict:
             for name, value in more.items():
                 counts[name] += value
 
+    began = time.monotonic()
     with served(models, "--poll-s", "0.5") as one:
 
         def well(ask: Callable[[np.ndarray], np.ndarray], body: np.ndarray, answers: list[np.ndarray]) -> None:
@@ -99,7 +100,7 @@ def trouble(exports: Path, minutes: float) -> dict:
                 thread.join()
     print(counts, {k: round(v) for k, v in memory.items()}, errors[:3], flush=True)
     assert all(alive) and counts["answered"] and counts["malformed"], "a thread of the load ended before its time"
-    return {**counts, "rss_mb": memory, "minutes": minutes, "errors": errors[:5]}
+    return {**counts, "rss_mb": memory, "minutes": (time.monotonic() - began) / 60.0, "errors": errors[:5]}
 
 
 def _said(exports: Path, body: np.ndarray) -> list[np.ndarray]:

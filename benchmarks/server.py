@@ -5,8 +5,8 @@
 - 64 concurrent gRPC clients: requests a second with batching / without, ≥ 4. Batches of 32, ready to be sent: the time
   one takes of a server that is kept busy by two clients / the SavedModel's own, ≤ 1.2; and the time that one client
   waits for one / the same, ≤ 1.2, beside it what a server without a model would take in the same rhythm.
-- Ten minutes of mixed load with 20 new versions, 3 killed processes and malformed requests: no wrong answer, no failed
-  well-formed request, resident memory after version 20 / after version 5 ≤ 1.10.
+- Ten minutes of mixed load, longer where versions load slowly, with 20 new versions, 3 killed processes and malformed
+  requests: no wrong answer, no failed well-formed request, resident memory after version 20 / after version 5 ≤ 1.10.
 - 10,000 requests made up for each of both protocols and the product's routes: no 5xx, no crash, right answers after.
 
 A client that waits for each batch waits for the way to the model too, which nothing hides then: of the 2.9 ms around
