@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from grpc import StatusCode
 
-from deepstack.serving.server.batching import Arrays, Batcher, Batching
+from deepstack.serving.server.batching import Batcher, Batching
+from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.models import Models
 from deepstack.serving.server.refusal import Refusal, invalid
 from deepstack.serving.server.version import Version

@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.version import Version
-from deepstack.serving.server.worker import WARM_UP_CALLS, Arrays, Loaded, warm_up
+from deepstack.serving.server.worker import WARM_UP_CALLS, Loaded, warm_up
 from deepstack.serving.session_config import read_session_config
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from grpc import StatusCode
 
+from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.refusal import Refusal
 
-Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], Awaitable[Arrays]]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+Arrays = dict[str, np.ndarray]
 LENGTHS = struct.Struct("<II")
 """Of the head and of the body."""
 

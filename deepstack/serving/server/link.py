@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from deepstack.serving.server.frames import LENGTHS, pack, unpack
+from deepstack.serving.server.frames import LENGTHS, Arrays, pack, unpack
 
-Arrays = dict[str, np.ndarray]
 ENDED = "its process ended"
 
 

@@ -13,7 +13,8 @@ from tensorflow_serving.config import model_server_config_pb2 as configs
 
 from deepstack.errors import ArtifactError
 from deepstack.serving.models_config import MODELS_CONFIG, read_models_config
-from deepstack.serving.server.batching import Arrays, Batcher, Batching
+from deepstack.serving.server.batching import Batcher, Batching
+from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.refusal import Refusal, not_found
 from deepstack.serving.server.response_cache import ResponseCache
 from deepstack.serving.server.version import Version

@@ -6,7 +6,8 @@ from hashlib import blake2b
 import numpy as np
 from cachetools import TTLCache
 
-Arrays = dict[str, np.ndarray]
+from deepstack.serving.server.frames import Arrays
+
 OVERHEAD_BYTES = 512
 """Of an answer beside its arrays."""
 

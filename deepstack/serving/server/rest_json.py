@@ -10,8 +10,9 @@ import numpy as np
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.refusal import invalid
-from deepstack.serving.server.signature import DEFAULT, Arrays, to_json
+from deepstack.serving.server.signature import DEFAULT, to_json
 
 DEEPEST = 60
 """Nested lists and objects; deeper ones would exhaust the stack."""

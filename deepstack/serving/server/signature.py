@@ -11,11 +11,11 @@ from grpc import StatusCode
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
+from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.refusal import Refusal, invalid
 
 DEFAULT = "serving_default"
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
-Arrays = dict[str, np.ndarray]
 
 
 def signature_of(signatures: Mapping[str, SignatureDef], name: str, method: str | None = None) -> SignatureDef:

@@ -19,7 +19,8 @@ from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from deepstack.serving.server.batching import Batcher
-from deepstack.serving.server.link import ENDED, Arrays, Link, LinkEndedError
+from deepstack.serving.server.frames import Arrays
+from deepstack.serving.server.link import ENDED, Link, LinkEndedError
 from deepstack.serving.server.refusal import Refusal, invalid
 from deepstack.serving.session_config import read_session_config
 

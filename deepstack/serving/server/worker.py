@@ -30,10 +30,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from deepstack.serving.server.frames import LENGTHS, pack, unpack
+from deepstack.serving.server.frames import LENGTHS, Arrays, pack, unpack
 
 WARM_UP_CALLS = 2
-Arrays = dict[str, np.ndarray]
 
 
 class Loaded:
