@@ -56,7 +56,9 @@ def stir(network: keras.Model, seed: int = 0) -> None:
 
 
 def steady(network: keras.Model, inputs: Inputs) -> None:
-    """Bring the answers of a stirred network to the order of one, its members' too: nothing moves a sure probability.
+    """Bring the answers of a stirred network to about zero and the order of one, its members' too.
+
+    Nothing moves a sure probability.
 
     Args:
         inputs: scaled, of some samples.
@@ -65,9 +67,12 @@ def steady(network: keras.Model, inputs: Inputs) -> None:
     heads = {f"answer_{name}": layer for name, layer in layers.items() if isinstance(layer, keras.Model)}
     for name, owner in {LOGIT: network, **heads}.items():
         if name in layers and any(layer.name == LOGIT for layer in owner.layers):  # one's own may end otherwise
-            spread = max(1.0, float(np.std(raw_outputs(up_to(network, name), inputs))))
+            raw = raw_outputs(up_to(network, name), inputs)
             logit = owner.get_layer(LOGIT)
-            logit.set_weights([values / spread for values in logit.get_weights()])
+            kernel, bias = logit.get_weights()
+            mean = raw.mean(axis=0)
+            spread = max(1.0, float(np.std(raw - mean)))
+            logit.set_weights([kernel / spread, (bias - mean.reshape(bias.shape)) / spread])
 
 
 def audit_rows(served: Served, inputs: Inputs) -> Link:

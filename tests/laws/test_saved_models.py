@@ -16,6 +16,7 @@ from small_models import FEATURES, WITH_DROPOUT, build, fill_memory, inputs_of, 
 from tensorflow.core.protobuf import saved_model_pb2
 
 from deepstack.artifact.export import Decision, export_saved_model
+from deepstack.audit.network import steady
 from deepstack.config.features import FeaturesConfig
 from deepstack.features.scale import fit_scaler
 from deepstack.models.catalogue import MODELS
@@ -40,8 +41,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[keras.M
     """Name → a model whose every weight and statistic has moved, and the folder with its three files."""
     found = {}
     for name in MODELS:
+        keras.utils.set_random_seed(0)
         model = build(name, WITH_DROPOUT)
         move(model)
+        steady(model, inputs_of(name, 8))
         if MODELS[name].when:
             fill_memory(model)
         folder = tmp_path_factory.mktemp(name)
@@ -119,5 +122,4 @@ def test_every_servable_tells_its_doubt_and_none_draws_or_calls_python(
         assert {"serving_default", "predict_scaled", "classify", "regress"} <= set(loaded.signatures), name
         found = loaded.signatures["predict_uncertainty"](**inputs)
         assert np.isfinite(found["probability"]).all(), name
-        probability = np.clip(found["probability"], 1e-12, 1 - 1e-7)  # of any size, as the weights are drawn
-        assert np.mean(found["epistemic"] / (probability * (1 - probability))) > 1e-3, name
+        assert np.mean(found["epistemic"]) > 1e-3, name
