@@ -14,8 +14,17 @@ SESSION_CONFIG = """\
 # networks, as an ensemble's members, which are answered sooner without it.
 experimental { executor_type: "SINGLE_THREADED_EXECUTOR" }
 
-# An exported graph is simplified already: after one pass of TensorFlow's optimizers it is loaded sooner and no slower.
-graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
+# An exported graph is simplified already: after one pass of the optimizers that matter to a forward pass on processors
+# it is loaded sooner and no slower.
+graph_options {
+  rewrite_options {
+    meta_optimizer_iterations: ONE
+    disable_tfg_optimizer: true
+    layout_optimizer: OFF
+    shape_optimization: OFF
+    memory_optimization: NO_MEM_OPT
+  }
+}
 """
 """What `deploy` ships and our server takes by default; measured by `python benchmarks/executor.py`."""
 

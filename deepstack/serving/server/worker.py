@@ -22,6 +22,8 @@ if __name__ == "__main__":
     # They reach the whole process group; the server alone says when this process ends, by hanging up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # Half of `import tensorflow` is Keras, which no graph needs; the legacy one is imported only where it is installed.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The products of one row are small, and oneDNN's set-up around each costs more than the product.
