@@ -128,6 +128,21 @@ def test_who_has_gone_is_not_asked_for() -> None:
     play(scene)
 
 
+def test_who_goes_while_the_model_works_harms_nobody_who_waits() -> None:
+    async def scene() -> None:
+        model = Model()
+        batcher = Batcher(model.run, Batching(max_batch_size=4))
+        first, second, third = await asked(batcher, rows(1), rows(2), rows(3))
+        first.cancel()
+        model.gate.set()
+        assert [(await task)["y"].tolist() for task in (second, third)] == [[[4.0]], [[6.0]]]
+        assert first.cancelled() and model.calls == [1, 2]
+        (fourth,) = await asked(batcher, rows(4))
+        assert (await fourth)["y"].tolist() == [[8.0]]
+
+    play(scene)
+
+
 def test_a_full_queue_refuses_until_there_is_room() -> None:
     async def scene() -> None:
         model = Model()

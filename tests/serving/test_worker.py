@@ -61,8 +61,11 @@ def test_a_session_says_what_the_saved_model_says(folder: Path, executor: str) -
     assert found.keys() == wanted.keys()
     for name, each in found.items():
         np.testing.assert_allclose(each, wanted[name], atol=1e-6, err_msg=name)
-    with pytest.raises((ValueError, tf.errors.OpError)):
-        model.ask("serving_default", {"features": values[:, :1]})
+    for wrong in (values[:, :3], values.astype(np.float64), values.astype(str).astype(object)):
+        with pytest.raises((ValueError, TypeError, tf.errors.InvalidArgumentError)):
+            model.ask("serving_default", {"features": wrong})
+    with pytest.raises(KeyError):
+        model.ask("serving_default", {})
 
 
 def test_what_cannot_be_loaded_says_why(folder: Path, tmp_path: Path) -> None:

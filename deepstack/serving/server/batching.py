@@ -55,7 +55,8 @@ class Batcher:
     sizes: Callable[[int], None] = lambda rows: None
     _queue: deque[_Waiting] = field(default_factory=deque)
     _rows: int = 0
-    _busy: asyncio.Task | None = None
+    _busy: bool = False
+    _worker: asyncio.Task | None = None
 
     async def ask(self, inputs: Mapping[str, np.ndarray], count: int | None) -> Arrays:
         """Outputs of so many rows; of inputs that have no batch size in common (None) in a call of their own.
@@ -73,22 +74,35 @@ class Batcher:
         waiting = _Waiting(dict(inputs), rows, shape, loop.time(), loop.create_future())
         self._queue.append(waiting)
         self._rows += rows
-        if self._busy is None:
-            self._busy = asyncio.create_task(self._work())
+        if not self._busy:
+            self._busy = True
+            try:
+                if not self._left_s():  # nobody to wait for: called from here, two turns of the loop are saved
+                    await self._call(self._next())
+            finally:
+                if self._queue:
+                    self._worker = asyncio.create_task(self._work())
+                else:
+                    self._busy = False
         found: Arrays = await waiting.answer
         return found
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._queue:
-                left = self._queue[0].arrived + self.options.batch_timeout_ms / 1000.0 - loop.time()
-                if left > 0.0 and self._rows < self.options.max_batch_size:
+                if left := self._left_s():
                     await asyncio.sleep(min(left, 0.001))
                     continue
                 await self._call(self._next())
         finally:
-            self._busy = None
+            self._busy = False
+
+    def _left_s(self) -> float:
+        """How long the first in the queue still waits for others."""
+        if self._rows >= self.options.max_batch_size:
+            return 0.0
+        until = self._queue[0].arrived + self.options.batch_timeout_ms / 1000.0
+        return max(0.0, until - asyncio.get_running_loop().time())
 
     def _next(self) -> list[_Waiting]:
         """From the front of the queue: alike in shape, no more rows than a call may have, one at least."""

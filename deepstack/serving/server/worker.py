@@ -6,13 +6,15 @@ it can: one request warms it up.
 """
 
 import base64
+import io
 import itertools
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 from deepstack.serving.server.frames import LENGTHS, Arrays, pack, unpack
 
 WARM_UP_CALLS = 2
+READ_BYTES = 1 << 17
 
 
 class Loaded:
@@ -60,15 +63,24 @@ class Loaded:
         }
 
     def ask(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        """Outputs by name.
+        """Outputs by name; of shapes that the signature does not have the server lets none pass.
 
         Raises:
-            ValueError, TypeError, tf.errors.OpError: the graph does not take the inputs.
+            KeyError, ValueError, TypeError, tf.errors.OpError: the graph does not take the inputs.
         """
+        asked, (call, dtypes) = self.signatures[signature], self._call(signature)
+        arrays = [inputs[name] for name in asked.inputs]
+        if [array.dtype for array in arrays] != dtypes:  # the callable would abort the process
+            raise TypeError(f"expected {', '.join(map(str, dtypes))}, received {[str(each.dtype) for each in arrays]}")
+        return dict(zip(asked.outputs, map(np.asarray, call(*arrays)), strict=True))
+
+    @cache  # noqa: B019 - a process has one model
+    def _call(self, signature: str) -> tuple[Callable[..., list[Any]], list[np.dtype]]:
+        """What `Session.run` works out anew each time, 0.15 ms of it, worked out once; and the dtypes it takes."""
         asked = self.signatures[signature]
-        outputs = {name: info.name for name, info in asked.outputs.items()}
-        found = self.session.run(outputs, {asked.inputs[name].name: array for name, array in inputs.items()})
-        return {name: np.asarray(value) for name, value in found.items()}
+        feed, fetch = ([info.name for info in each.values()] for each in (asked.inputs, asked.outputs))
+        call = self.session._make_callable_from_options(config_pb2.CallableOptions(feed=feed, fetch=fetch))
+        return call, [np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype) for info in asked.inputs.values()]
 
 
 def main(address: str, folder: Path, settings: str, awaited: bool = False) -> None:
@@ -78,12 +90,13 @@ def main(address: str, folder: Path, settings: str, awaited: bool = False) -> No
     try:
         model = Loaded(folder, config_pb2.ConfigProto.FromString(base64.b64decode(settings)))
         warm_up(model, folder, 1 if awaited else None)
-    except (OSError, ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as error:
         link.sendall(pack({"id": 0, "error": f"{type(error).__name__}: {str(error)[:500]}", "code": "load"}, {}))
         return
     described = {name: base64.b64encode(one.SerializeToString()).decode() for name, one in model.signatures.items()}
     link.sendall(pack({"id": 0, "signatures": described}, {}))
-    while (message := _receive(link)) is not None:
+    reader = io.BufferedReader(link.makefile("rb", buffering=0), READ_BYTES)
+    while (message := _receive(reader.read)) is not None:
         head, arrays = message
         link.sendall(_answered(model, head, arrays))
 
@@ -120,31 +133,19 @@ def _recorded(log: Any) -> tuple[str, Arrays] | None:
 def _answered(model: Loaded, head: dict[str, Any], arrays: Arrays) -> bytes:
     try:
         return pack({"id": head["id"]}, model.ask(head["signature"], arrays))
-    except (tf.errors.InvalidArgumentError, ValueError, TypeError) as error:
+    except (tf.errors.InvalidArgumentError, KeyError, ValueError, TypeError) as error:
         return pack({"id": head["id"], "error": str(error)[:500], "code": "invalid"}, {})
     except tf.errors.OpError as error:
         return pack({"id": head["id"], "error": str(error)[:500], "code": "internal"}, {})
 
 
-def _receive(link: socket.socket) -> tuple[dict[str, Any], Arrays] | None:
-    lengths = _exactly(link, LENGTHS.size)
-    if lengths is None:
+def _receive(read: Callable[[int], bytes]) -> tuple[dict[str, Any], Arrays] | None:
+    lengths = read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
         return None
     head, body = LENGTHS.unpack(lengths)
-    text = _exactly(link, head)
-    data = _exactly(link, body)
-    return None if text is None or data is None else unpack(text, data)
-
-
-def _exactly(link: socket.socket, count: int) -> bytes | None:
-    parts, left = [], count
-    while left:
-        part = link.recv(min(left, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+    text, data = read(head), read(body)
+    return None if len(data) < body else unpack(text, data)
 
 
 if __name__ == "__main__":
