@@ -9,7 +9,7 @@
   requests: no wrong answer, no failed well-formed request, resident memory after version 20 / after version 5 ≤ 1.10.
 - 10,000 requests made up for each of both protocols and the product's routes: no 5xx, no crash, right answers after.
 
-A client that waits for each batch waits for the way to the model too, which nothing hides then: gRPC and the wake-ups of
+A client that waits for each batch waits for the way to the model too, which nothing hides then: gRPC, the wake-ups of
 two processes, and the link to the version's process and back, with caches that the model has emptied. A gRPC server in
 Python that has no model, only as much work, takes 1.8 to 2 ms more than its work. The ratio was 1.39 to 1.50 before
 session.config asked for an executor of one thread and answers were handed over in the turn of the event loop they
