@@ -69,10 +69,10 @@ def steady(network: keras.Model, inputs: Inputs) -> None:
         if name in layers and any(layer.name == LOGIT for layer in owner.layers):  # one's own may end otherwise
             raw = raw_outputs(up_to(network, name), inputs)
             logit = owner.get_layer(LOGIT)
-            kernel, bias = logit.get_weights()
+            kernel, *biases = logit.get_weights()
             mean = raw.mean(axis=0)
             spread = max(1.0, float(np.std(raw - mean)))
-            logit.set_weights([kernel / spread, (bias - mean.reshape(bias.shape)) / spread])
+            logit.set_weights([kernel / spread, *((bias - mean.reshape(bias.shape)) / spread for bias in biases)])
 
 
 def audit_rows(served: Served, inputs: Inputs) -> Link:

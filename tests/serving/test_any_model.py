@@ -39,6 +39,10 @@ class Toy(tf.Module):
     def length(self, word: Any) -> dict[str, Any]:
         return {"length": tf.strings.length(word)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.bfloat16, "x")])
+    def unusual(self, x: Any) -> dict[str, Any]:
+        return {"twice": x + x, "sealed": tf.constant(b"ab\0")}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
     def total(self, x: Any) -> dict[str, Any]:
         return {"total": tf.reduce_sum(x)}
@@ -48,7 +52,7 @@ class Toy(tf.Module):
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("toys")
     model = Toy()
-    signatures = {"serving_default": model.said, "length": model.length, "total": model.total}
+    signatures = {"serving_default": model.said, "length": model.length, "total": model.total, "unusual": model.unusual}
     tf.saved_model.save(model, str(folder / "toy" / "00000003"), signatures=signatures)
     with running(folder) as served:
         yield served
@@ -68,6 +72,18 @@ def test_columns_need_no_batch_size_in_common(toy: Running) -> None:
     assert [base64.b64decode(item["b64"]) for item in outputs["image_bytes"]] == [b"\xff\x00", b"abc"]
     assert outputs["text"][1] == "got abc"
     assert base64.b64decode(outputs["text"][0]["b64"]) == b"got \xff\x00"  # no text, whatever its name
+
+
+def test_half_floats_and_a_string_that_is_no_list_arrive_as_they_are(toy: Running) -> None:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "toy", "unusual"
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.5, -2.0], tf.bfloat16))
+    answer = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(toy.grpc)).Predict(request)
+    twice = tf.make_ndarray(answer.outputs["twice"])
+    assert twice.dtype == tf.bfloat16.as_numpy_dtype and twice.tolist() == [3.0, -4.0]
+    assert tf.make_ndarray(answer.outputs["sealed"]).item() == b"ab\0"
+    code, said = call(toy, "/v1/models/toy:predict", {"signature_name": "unusual", "inputs": {"x": [1.5, -2.0]}})
+    assert code == 200 and said["outputs"] == {"twice": [3.0, -4.0], "sealed": "ab\0"}
 
 
 def test_the_same_over_grpc(toy: Running) -> None:

@@ -51,6 +51,40 @@ def test_answers_find_who_asked_in_whatever_pieces_they_come(size: int) -> None:
     asyncio.run(run())
 
 
+def test_what_nobody_waits_for_any_more_is_answered_before_more_is_asked() -> None:
+    """The process works at it all the same: clients with short deadlines must not pile work up there."""
+
+    async def run() -> None:
+        link, _ = made()
+        link.data_received(pack({"id": 0}, {}))
+        hasty = asyncio.create_task(link.ask({}, {}))
+        await asyncio.sleep(0)
+        hasty.cancel()
+        patient = asyncio.create_task(link.ask({}, {}))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert hasty.cancelled() and len(link._transport.written) == 1
+        link.data_received(pack({"id": 1}, {}))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(link._transport.written) == 2
+        link.data_received(pack({"id": 2, "mine": 1}, {}))
+        assert (await patient)[0]["mine"] == 1
+        more, waits = (asyncio.create_task(link.ask({}, {})) for _ in range(2))
+        await asyncio.sleep(0)
+        more.cancel()
+        await asyncio.sleep(0)
+        late = asyncio.create_task(link.ask({}, {}))
+        await asyncio.sleep(0)
+        link._transport.closing = True
+        link.connection_lost(None)
+        for each in (waits, late):
+            with pytest.raises(LinkEndedError):
+                await each
+
+    asyncio.run(run())
+
+
 def test_who_waits_hears_of_the_end_and_the_owner_before_them() -> None:
     async def run() -> None:
         link, lost = made()

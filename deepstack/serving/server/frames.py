@@ -5,6 +5,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+import ml_dtypes  # noqa: F401 - NumPy knows its types by name then
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
@@ -22,7 +23,8 @@ def pack(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
             specs.append([name, "bytes", list(array.shape), [len(item) for item in items]])
             parts.extend(items)
         else:
-            specs.append([name, array.dtype.str, list(array.shape), array.nbytes])
+            kind = array.dtype.name if array.dtype.kind == "V" else array.dtype.str  # bfloat16 has no string of its own
+            specs.append([name, kind, list(array.shape), array.nbytes])
             parts.append(np.ascontiguousarray(array).tobytes())
     text = json.dumps({**head, "arrays": specs}).encode()
     body = b"".join(parts)
@@ -42,6 +44,6 @@ def unpack(text: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarr
             arrays[name] = items.reshape(shape)
         else:
             count = int(np.prod(shape, dtype=np.int64))
-            arrays[name] = np.frombuffer(body, dtype, count, place).reshape(shape)
+            arrays[name] = np.frombuffer(body, np.dtype(dtype), count, place).reshape(shape)
             place += size
     return head, arrays

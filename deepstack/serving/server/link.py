@@ -33,6 +33,7 @@ class Link(asyncio.Protocol):
         self.greeting.add_done_callback(lambda done: done.cancelled() or done.exception())  # heard, even if by nobody
         self._lost = lost
         self._asked: dict[int, asyncio.Future] = {}
+        self._abandoned: set[asyncio.Future] = set()
         self._numbers = itertools.count(1)
         self._came = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -45,16 +46,25 @@ class Link(asyncio.Protocol):
     async def ask(self, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], Arrays]:
         """The head and the arrays of the answer.
 
+        It is asked after what nobody waits for any more, at which the process works all the same.
+
         Raises:
             LinkEndedError: there is none.
         """
+        while self._abandoned:
+            await asyncio.wait(self._abandoned)
         if not self.open:
             raise LinkEndedError(ENDED)
         assert self._transport is not None
         number = next(self._numbers)
         answer = self._asked[number] = asyncio.get_running_loop().create_future()
         self._transport.write(pack({**head, "id": number}, arrays))
-        return await answer
+        try:
+            found: tuple[dict[str, Any], Arrays] = await answer
+        except asyncio.CancelledError:
+            self._abandon(number)
+            raise
+        return found
 
     def close(self) -> None:
         """Hang up; the process ends then."""
@@ -85,6 +95,12 @@ class Link(asyncio.Protocol):
             if not waiting.done():
                 waiting.set_exception(LinkEndedError(ENDED))
         self._asked.clear()
+
+    def _abandon(self, number: int) -> None:
+        if number in self._asked:
+            left = self._asked[number] = asyncio.get_running_loop().create_future()
+            self._abandoned.add(left)
+            left.add_done_callback(lambda done: (self._abandoned.discard(done), done.exception()))
 
     def _take(self, head: dict[str, Any], arrays: Arrays) -> None:
         if not self.greeting.done():

@@ -32,6 +32,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 from deepstack.serving.server.frames import LENGTHS, Arrays, pack, unpack
@@ -72,7 +73,7 @@ class Loaded:
         arrays = [inputs[name] for name in asked.inputs]
         if [array.dtype for array in arrays] != dtypes:  # the callable would abort the process
             raise TypeError(f"expected {', '.join(map(str, dtypes))}, received {[str(each.dtype) for each in arrays]}")
-        return dict(zip(asked.outputs, map(np.asarray, call(*arrays)), strict=True))
+        return dict(zip(asked.outputs, map(_array, call(*arrays)), strict=True))
 
     @cache  # noqa: B019 - a process has one model
     def _call(self, signature: str) -> tuple[Callable[..., list[Any]], list[np.dtype]]:
@@ -90,7 +91,7 @@ def main(address: str, folder: Path, settings: str, awaited: bool = False) -> No
     try:
         model = Loaded(folder, config_pb2.ConfigProto.FromString(base64.b64decode(settings)))
         warm_up(model, folder, 1 if awaited else None)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, DecodeError, tf.errors.OpError) as error:
         link.sendall(pack({"id": 0, "error": f"{type(error).__name__}: {str(error)[:500]}", "code": "load"}, {}))
         return
     described = {name: base64.b64encode(one.SerializeToString()).decode() for name, one in model.signatures.items()}
@@ -128,6 +129,11 @@ def _recorded(log: Any) -> tuple[str, Arrays] | None:
         return name, {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
     examples = [example.SerializeToString() for example in request.input.example_list.examples]
     return name, {"inputs": np.array(examples, object)}
+
+
+def _array(value: Any) -> np.ndarray:
+    """A scalar string comes as bytes, from which NumPy would strip zeros."""
+    return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
 
 def _answered(model: Loaded, head: dict[str, Any], arrays: Arrays) -> bytes:
