@@ -100,7 +100,8 @@ class Link(asyncio.Protocol):
         if number in self._asked:
             left = self._asked[number] = asyncio.get_running_loop().create_future()
             self._abandoned.add(left)
-            left.add_done_callback(lambda done: (self._abandoned.discard(done), done.exception()))
+            left.add_done_callback(self._abandoned.discard)
+            left.add_done_callback(lambda done: done.exception())  # heard, even if by nobody
 
     def _take(self, head: dict[str, Any], arrays: Arrays) -> None:
         if not self.greeting.done():
