@@ -39,6 +39,14 @@ class Toy(tf.Module):
     def length(self, word: Any) -> dict[str, Any]:
         return {"length": tf.strings.length(word)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, "x")])
+    def columns(self, x: Any) -> dict[str, Any]:
+        return {"twice": 2.0 * x, "labels": tf.constant(["a", "b", "c"]), "sums": tf.reduce_sum(x, 0)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def turned(self, x: Any) -> dict[str, Any]:
+        return {"turned": tf.complex(x, x)}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.bfloat16, "x")])
     def unusual(self, x: Any) -> dict[str, Any]:
         return {"twice": x + x, "sealed": tf.constant(b"ab\0")}
@@ -52,7 +60,13 @@ class Toy(tf.Module):
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("toys")
     model = Toy()
-    signatures = {"serving_default": model.said, "length": model.length, "total": model.total, "unusual": model.unusual}
+    more = {"columns": model.columns, "turned": model.turned}
+    signatures = more | {
+        "serving_default": model.said,
+        "length": model.length,
+        "total": model.total,
+        "unusual": model.unusual,
+    }
     tf.saved_model.save(model, str(folder / "toy" / "00000003"), signatures=signatures)
     with running(folder) as served:
         yield served
@@ -84,6 +98,44 @@ def test_half_floats_and_a_string_that_is_no_list_arrive_as_they_are(toy: Runnin
     assert tf.make_ndarray(answer.outputs["sealed"]).item() == b"ab\0"
     code, said = call(toy, "/v1/models/toy:predict", {"signature_name": "unusual", "inputs": {"x": [1.5, -2.0]}})
     assert code == 200 and said["outputs"] == {"twice": [3.0, -4.0], "sealed": "ab\0"}
+
+
+def test_outputs_that_are_not_by_row_are_never_cut_up(toy: Running) -> None:
+    """As many requests joined as an output has items must not look like one item a request."""
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(toy.grpc))
+
+    def asked(number: int) -> bool:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = "toy", "columns"
+        request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.full((1, 3), number, np.float32)))
+        found = {name: tf.make_ndarray(each).tolist() for name, each in stub.Predict(request).outputs.items()}
+        return found == {"twice": [[2.0 * number] * 3], "labels": [b"a", b"b", b"c"], "sums": [float(number)] * 3}
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(asked, range(200)))
+
+
+@pytest.mark.parametrize("signature", ["columns", "total"])
+def test_outputs_without_rows_are_no_answer_to_rows(toy: Running, signature: str) -> None:
+    row = [1.0, 2.0, 3.0] if signature == "columns" else 1.0
+    code, answer = call(toy, "/v1/models/toy:predict", {"signature_name": signature, "instances": [row, row]})
+    assert code == 400 and "inconsistent batch sizes" in answer["error"]
+    code, answer = call(toy, "/v1/models/toy:predict", {"signature_name": signature, "inputs": [row, row]})
+    assert code == 200, answer
+
+
+def test_complex_numbers_have_no_json(toy: Running) -> None:
+    code, answer = call(toy, "/v1/models/toy:predict", {"signature_name": "turned", "inputs": [1.0]})
+    assert code == 400 and "complex64 has no JSON" in answer["error"]
+
+
+def test_a_few_bytes_that_say_millions_of_strings_are_refused(toy: Running) -> None:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "toy", "length"
+    request.inputs["word"].CopyFrom(tf.make_tensor_proto("a", shape=[8_000_000]))
+    with pytest.raises(grpc.RpcError) as refused:
+        prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(toy.grpc)).Predict(request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT and "bytes at most" in refused.value.details()
 
 
 def test_the_same_over_grpc(toy: Running) -> None:

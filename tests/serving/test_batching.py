@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from grpc import StatusCode
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from deepstack.serving.server.batching import Batcher, Batching
 from deepstack.serving.server.frames import Arrays
@@ -80,7 +81,7 @@ def test_a_timeout_waits_for_others_while_there_is_room() -> None:
 def test_each_signature_has_a_queue_of_its_own(tmp_path: Any) -> None:
     async def scene() -> None:
         version, models, calls = Version("net", 1, tmp_path, "AVAILABLE"), Models(tmp_path), []
-        gate = asyncio.Event()
+        gate, version.signatures = asyncio.Event(), dict.fromkeys(("first", "second"), SignatureDef())
 
         async def ask(signature: str, inputs: Arrays) -> Arrays:
             calls.append((signature, len(inputs["x"])))
@@ -141,6 +142,12 @@ def test_who_goes_while_the_model_works_harms_nobody_who_waits() -> None:
         assert (await fourth)["y"].tolist() == [[8.0]]
 
     play(scene)
+
+
+def test_more_rows_than_may_ever_wait_are_no_matter_of_waiting() -> None:
+    with pytest.raises(Refusal, match="expected 2 rows at most, received 3") as refused:
+        asyncio.run(Batcher(Model().run, Batching(max_enqueued_rows=2)).ask(rows(1, 2, 3), 3))
+    assert refused.value.code is StatusCode.INVALID_ARGUMENT
 
 
 def test_a_full_queue_refuses_until_there_is_room() -> None:

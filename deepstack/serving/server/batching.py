@@ -62,9 +62,13 @@ class Batcher:
         """Outputs of so many rows; of inputs that have no batch size in common (None) in a call of their own.
 
         Raises:
-            Refusal: RESOURCE_EXHAUSTED where too many wait; what the model refuses.
+            Refusal: RESOURCE_EXHAUSTED where too many wait, INVALID_ARGUMENT where none need wait for it to be too many;
+                what the model refuses.
         """
         rows = 1 if count is None else count
+        if rows > self.options.max_enqueued_rows:
+            most = self.options.max_enqueued_rows
+            raise Refusal(StatusCode.INVALID_ARGUMENT, f"expected {most} rows at most, received {rows}")
         if self._rows + rows > self.options.max_enqueued_rows:
             raise Refusal(StatusCode.RESOURCE_EXHAUSTED, f"{self._rows} rows are waiting, the queue is full")
         loop = asyncio.get_running_loop()

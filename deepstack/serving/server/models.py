@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grpc import StatusCode
@@ -17,6 +17,7 @@ from deepstack.serving.server.batching import Batcher, Batching
 from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.refusal import Refusal, not_found
 from deepstack.serving.server.response_cache import ResponseCache
+from deepstack.serving.server.signature import answers_by_row
 from deepstack.serving.server.version import Version
 from deepstack.serving.session_config import read_session_config
 
@@ -155,9 +156,10 @@ class Models:
         if known is not None:
             return known
         if signature not in version.batchers:
+            joins = answers_by_row(version.signatures[signature])
             version.batchers[signature] = Batcher(
                 lambda arrays: version.ask(signature, arrays),
-                self.batching,
+                self.batching if joins else replace(self.batching, max_batch_size=1),
                 lambda size: self.sizes(version.model, version.number, signature, size),
             )
         with version.held():

@@ -62,7 +62,14 @@ def inputs_in(tree: Mapping[str, Any], signature: SignatureDef) -> tuple[dict[st
 
 
 def row_answer(outputs: Arrays) -> dict[str, Any]:
-    """One item a row: the value of the only output, or an object."""
+    """One item a row: the value of the only output, or an object.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT for outputs that have no rows, or not as many.
+    """
+    counts = {name: len(values) if values.ndim else None for name, values in outputs.items()}
+    if None in counts.values() or len(set(counts.values())) > 1:
+        raise invalid(f"outputs have inconsistent batch sizes: {counts}. Ask with 'inputs' in place of 'instances'")
     if len(outputs) == 1:
         ((name, values),) = outputs.items()
         return {"predictions": to_json(name, values)}

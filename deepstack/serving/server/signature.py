@@ -15,6 +15,8 @@ from deepstack.serving.server.frames import Arrays
 from deepstack.serving.server.refusal import Refusal, invalid
 
 DEFAULT = "serving_default"
+STRING_BYTES = 64
+"""What a string takes in memory, an empty one too."""
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
@@ -61,7 +63,7 @@ def from_protos(
         if any(size < 0 for size in shape):
             raise invalid(f"input {name}: expected a shape, received {list(shape)}")
         _require_shape(name, info, shape)
-        size = math.prod(shape) * np.dtype(dtype).itemsize
+        size = math.prod(shape) * (STRING_BYTES if dtype is object else np.dtype(dtype).itemsize)
         if size > most_bytes:
             raise invalid(f"input {name}: expected {most_bytes} bytes at most, received {list(shape)}, that is {size}")
         if tensor.tensor_content and dtype is not object:
@@ -108,6 +110,12 @@ def from_json(signature: SignatureDef, values: Mapping[str, Any]) -> tuple[Array
     return arrays, _rows(arrays)
 
 
+def answers_by_row(signature: SignatureDef) -> bool:
+    """Whether every output may have an item a row: others cannot be cut up again once requests were joined."""
+    shapes = [info.tensor_shape for info in signature.outputs.values()]
+    return all(shape.unknown_rank or (shape.dim and shape.dim[0].size == -1) for shape in shapes)
+
+
 def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
     """An output as gRPC sends it."""
     if array.dtype == object:
@@ -121,7 +129,13 @@ def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
 
 
 def to_json(name: str, array: np.ndarray) -> Any:
-    """An output as REST sends it: as base64 bytes that are no text, and all of one whose name ends with `_bytes`."""
+    """An output as REST sends it: as base64 bytes that are no text, and all of one whose name ends with `_bytes`.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT for complex numbers, which JSON does not know.
+    """
+    if array.dtype.kind == "c":
+        raise invalid(f"output {name}: {array.dtype} has no JSON; ask over gRPC")
     if array.dtype != object:
         return array.tolist()
     if not array.ndim:
