@@ -62,8 +62,8 @@ class Batcher:
         """Outputs of so many rows; of inputs that have no batch size in common (None) in a call of their own.
 
         Raises:
-            Refusal: RESOURCE_EXHAUSTED where too many wait, INVALID_ARGUMENT for more than may ever wait; what the model
-                refuses.
+            Refusal: RESOURCE_EXHAUSTED where too many wait, INVALID_ARGUMENT for more than may ever wait; what the
+                model refuses.
         """
         rows = 1 if count is None else count
         if rows > self.options.max_enqueued_rows:
